@@ -9,6 +9,10 @@
 //! raw text and say so in a list of problems beside the value, because the exact output of the
 //! vendor's tools is known only in part.
 
+pub mod enquiry;
+pub mod hardserver;
+pub mod nopclearfail;
+
 mod esn;
 mod module_number;
 mod module_state;
