@@ -12,6 +12,8 @@
 pub mod enquiry;
 pub mod hardserver;
 pub mod nopclearfail;
+#[cfg(feature = "runner")]
+pub mod runner;
 
 mod esn;
 mod module_number;
