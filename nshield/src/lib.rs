@@ -14,6 +14,8 @@ pub mod hardserver;
 pub mod nopclearfail;
 #[cfg(feature = "runner")]
 pub mod runner;
+#[cfg(feature = "runner")]
+pub mod tools;
 
 mod esn;
 mod module_number;
