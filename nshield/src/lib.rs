@@ -11,6 +11,8 @@
 
 pub mod enquiry;
 pub mod hardserver;
+#[cfg(feature = "icmp")]
+pub mod icmp;
 pub mod nopclearfail;
 #[cfg(feature = "runner")]
 pub mod runner;
