@@ -1,1 +1,3 @@
+//! vcm-remediator: Alertmanager webhooks in, proven recovery of nShield VCMs out.
+
 fn main() {}

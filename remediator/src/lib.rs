@@ -1,0 +1,17 @@
+//! The program vcm-remediator as a library, so that everything but `main` is reachable from a test.
+//!
+//! One alert's way through it, top to bottom:
+//!
+//! ```text
+//! webhook   Alertmanager's body -> facts about targets of the inventory
+//! store     facts and events, durable before anybody is told; budgets and intents
+//! engine    one actor per host: observe, decide (crate vcm-recovery), reserve, act, verify
+//! host      the part that runs on the tenant host and starts the vendor's commands
+//! board     the newest state of every host, read by web and metrics
+//! ```
+
+pub mod board;
+pub mod clock;
+pub mod store;
+pub mod webhook;
+pub mod yaml;

@@ -1,0 +1,97 @@
+//! The store: facts and events, durable before anybody is told.
+//!
+//! The engine and the webhook use [`Store`], which is operations and not SQL, so that another
+//! database can stand behind it.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+
+use vcm_recovery::alert::Fact;
+use vcm_recovery::event::{Entry, Event};
+use vcm_recovery::guard::Guard;
+use vcm_recovery::ids::{AttemptId, Epoch, HostName, StoreId};
+use vcm_recovery::observation::Observation;
+use vcm_recovery::policy::Budgets;
+use vcm_recovery::state::HostState;
+
+/// A store operation under way. Dropping it does not take the operation back.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// Which store this is, and which start of the program on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoreIdentity {
+    /// Random, made when the store was created; a host runner pins it.
+    pub store_id: StoreId,
+    /// Incremented and committed at each start.
+    pub epoch: Epoch,
+}
+
+/// The answer to a reservation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reservation {
+    /// Budgets and intent are on disk: this is the stored event.
+    Reserved(Event),
+    /// A budget is used up: which, and by what.
+    Refused(Guard, String),
+}
+
+/// Durable facts and events, one writer.
+pub trait Store: Send + Sync {
+    /// The store's id and the epoch of this start.
+    fn identity(&self) -> StoreIdentity;
+
+    /// Joins facts into what is known. Durable when it returns. Appends a `FactChanged` for each
+    /// fact that began or ended to fire, and returns those events.
+    fn accept(&self, facts: Vec<Fact>) -> Pending<'_, Vec<Event>>;
+
+    /// Appends entries in order, all or none.
+    fn append(&self, entries: Vec<Entry>) -> Pending<'_, Vec<Event>>;
+
+    /// Appends an `IntentReserved` if the budgets allow it, counted in the same transaction. An
+    /// attempt of unknown outcome still holds its budgets.
+    fn reserve(&self, entry: Entry, budgets: Budgets) -> Pending<'_, Reservation>;
+
+    /// Keeps an observation as evidence.
+    fn keep_observation(&self, host: &HostName, observation: &Observation) -> Pending<'_, ()>;
+
+    /// Every host's state: its events folded, joined with its facts.
+    fn load(&self) -> Pending<'_, BTreeMap<HostName, HostState>>;
+
+    /// At most `limit` events after `seq`, in order.
+    fn events_after(&self, seq: u64, limit: u32) -> Pending<'_, Vec<Event>>;
+}
+
+/// Why a store operation failed. Nothing of it was kept.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Too many operations wait for the disk.
+    #[error("the store's queue is full")]
+    Busy,
+    /// The writer has ended; the program is on its way down.
+    #[error("the store is closed")]
+    Closed,
+    /// The database failed: disk full, read-only, I/O error.
+    #[error("the database failed")]
+    Database(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The operation was fine, but the transaction that carried it could not be committed.
+    #[error("the transaction could not be committed")]
+    NotCommitted,
+    /// A stored or given value has no JSON form, or a stored one cannot be read.
+    #[error("event {seq} cannot be read")]
+    Unreadable {
+        /// The event.
+        seq: u64,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A value could not be written as JSON.
+    #[error("a value has no JSON form")]
+    Encode(#[source] serde_json::Error),
+    /// A reservation without an intent, or with one of another epoch or target: a defect of ours.
+    #[error("the reservation is not one of this start")]
+    NotAnIntent,
+    /// The attempt was reserved before.
+    #[error("attempt {0} is already known")]
+    AttemptKnown(AttemptId),
+}
