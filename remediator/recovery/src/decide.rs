@@ -1,0 +1,315 @@
+//! The decision: what to record and what to do next on one host.
+//!
+//! [`decide`] is total and pure. It works on a draft of the state, to which every change it
+//! proposes is applied at once by the same fold that applies stored events, so the program sees
+//! exactly the state that the decision ended with.
+
+use std::collections::BTreeSet;
+
+use nshield::{Esn, ModuleNumber};
+
+use crate::alert::AlertView;
+use crate::attempt::Attempt;
+use crate::event::{Change, Entry};
+use crate::evidence::Evidence;
+use crate::fleet::FleetView;
+use crate::ids::{AttemptId, HsmName, IncidentId, ObservationId};
+use crate::incident::{Ending, Incident, Latch, Standing};
+use crate::inventory::Target;
+use crate::observation::Condition;
+use crate::policy::Site;
+use crate::state::HostState;
+use crate::step::Step;
+use crate::tier::{Rung, Tier};
+use crate::time::Time;
+use crate::verify;
+
+mod ladder;
+mod lifecycle;
+mod pages;
+mod summary;
+
+/// What to record, and what to do next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// What to record, in order.
+    pub changes: Vec<Entry>,
+    /// What each open incident comes to.
+    pub actions: Vec<(Target, Action)>,
+    /// The one attempt to start now, if any.
+    pub proposal: Option<Proposal>,
+    /// When to look at the host again and decide anew; `None` when nothing is open.
+    pub next_wake: Option<Time>,
+}
+
+/// What an incident comes to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Action {
+    /// Only look again.
+    Observe,
+    /// Start this rung.
+    Act(Rung),
+    /// Only a person may let this rung start.
+    Ask(Rung),
+    /// Something stands in the way, or runs.
+    Wait,
+    /// Finish the critical section of this attempt.
+    Resume(AttemptId),
+    /// Do nothing more without a person.
+    Latch(Latch),
+    /// It is over.
+    Close(Ending),
+}
+
+/// An attempt that may be reserved now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proposal {
+    /// The incident.
+    pub incident: IncidentId,
+    /// What it is about.
+    pub target: Target,
+    /// What is run.
+    pub rung: Rung,
+    /// The highest tier that the alerts permit now.
+    pub ceiling: Tier,
+    /// The serial number that the inventory has for the module.
+    pub esn: Option<Esn>,
+    /// The HSMs it touches.
+    pub hsms: BTreeSet<Option<HsmName>>,
+    /// The observation it is decided on.
+    pub observation: ObservationId,
+    /// The plan.
+    pub steps: Vec<Step>,
+    /// The modules that are healthy now.
+    pub healthy_before: BTreeSet<ModuleNumber>,
+}
+
+/// Decides about one host.
+#[must_use]
+pub fn decide(
+    state: &HostState,
+    evidence: &Evidence,
+    fleet: &FleetView,
+    site: Site<'_>,
+    now: Time,
+) -> Decision {
+    let mut draft = Draft {
+        state: state.clone(),
+        changes: Vec::new(),
+        evidence,
+        fleet,
+        site,
+        now,
+    };
+    draft.open_incidents();
+    draft.record_look();
+    let targets: Vec<Target> = draft.state.incidents.keys().cloned().collect();
+    let mut actions: Vec<(Target, Action)> = Vec::new();
+    for target in targets {
+        let action = draft.incident(&target);
+        draft.pages(&target);
+        actions.push((target, action));
+    }
+    let proposal = draft.proposal(&actions);
+    let next_wake = draft.next_wake();
+    Decision {
+        changes: draft.changes,
+        actions,
+        proposal,
+        next_wake,
+    }
+}
+
+/// A decision in the making.
+struct Draft<'a> {
+    state: HostState,
+    changes: Vec<Entry>,
+    evidence: &'a Evidence,
+    fleet: &'a FleetView,
+    site: Site<'a>,
+    now: Time,
+}
+
+impl Draft<'_> {
+    /// Records a change about `target` and applies it to the draft.
+    fn push(&mut self, target: &Target, change: Change) {
+        let incident = self
+            .state
+            .incidents
+            .get(target)
+            .map(|incident| incident.id.clone());
+        let opened = matches!(change, Change::IncidentOpened);
+        self.state.apply_change(target, &change, self.now);
+        let incident = if opened {
+            Some(IncidentId::new(target, self.now))
+        } else {
+            incident
+        };
+        let host = self.state.host.clone();
+        self.changes.push(Entry {
+            host,
+            target: Some(target.clone()),
+            incident,
+            change,
+        });
+    }
+
+    fn alert_view(&self, target: &Target) -> AlertView {
+        self.state
+            .alert_view(target, self.site.policy.alert_ttl, self.now)
+    }
+
+    /// Whether the newest look is recent enough to conclude anything from.
+    fn fresh(&self) -> bool {
+        let limit = self.site.policy.evidence_max_age;
+        self.evidence
+            .newest()
+            .is_some_and(|look| self.now.since(look.at) <= limit)
+    }
+
+    /// What the target looks like now; unknown without a fresh look.
+    fn condition(&self, target: &Target) -> Condition {
+        if self.fresh() {
+            self.evidence.condition(target.module)
+        } else {
+            Condition::Unknown
+        }
+    }
+
+    /// Whether fresh looks agree on a condition over the agreement span.
+    fn agreed(&self, target: &Target, condition: Condition) -> bool {
+        let span = self.site.policy.agreement_span;
+        self.fresh() && self.evidence.agree(target.module, condition, span)
+    }
+
+    /// Brings one incident as far as it can be brought now.
+    fn incident(&mut self, target: &Target) -> Action {
+        let Some(incident) = self.state.incidents.get(target).cloned() else {
+            return Action::Wait;
+        };
+        if let Some(attempt) = self.state.open_attempt(&incident).cloned()
+            && let Some(action) = self.attempt(&incident, &attempt)
+        {
+            return action;
+        }
+        if let Some(ending) = self.close(target) {
+            return Action::Close(ending);
+        }
+        self.latch(target);
+        let latch = self
+            .state
+            .incidents
+            .get(target)
+            .and_then(|incident| incident.latch);
+        match latch {
+            Some(latch) => Action::Latch(latch),
+            None => self.climb(target),
+        }
+    }
+
+    /// What an open attempt comes to; `None` when it is settled and the incident goes on.
+    fn attempt(&mut self, incident: &Incident, attempt: &Attempt) -> Option<Action> {
+        let rung = attempt.intent.rung;
+        let Some(ended_at) = attempt.ended_at else {
+            self.record_ruling(&incident.target, Standing::Attempting(rung), Vec::new());
+            return Some(if attempt.interrupted {
+                Action::Resume(attempt.intent.attempt)
+            } else {
+                Action::Wait
+            });
+        };
+        let policy = self.site.policy;
+        match verify::verify(attempt, ended_at, self.evidence, policy, self.now) {
+            verify::Verification::Settled(outcome, reason)
+                if attempt.outcome.is_none_or(|(known, _)| known != outcome) =>
+            {
+                let report = crate::attempt::Report::Settled { outcome, reason };
+                let id = attempt.intent.attempt;
+                self.push(
+                    &incident.target,
+                    Change::AttemptReported {
+                        attempt: id,
+                        report,
+                    },
+                );
+                let open = self.state.open_attempt(incident).is_some();
+                open.then_some(Action::Wait)
+            }
+            verify::Verification::Settled(..) | verify::Verification::Pending => {
+                self.record_ruling(&incident.target, Standing::Attempting(rung), Vec::new());
+                Some(Action::Wait)
+            }
+        }
+    }
+
+    /// The attempt to start: the lowest rung that is ready, of the first incident that has one.
+    fn proposal(&self, actions: &[(Target, Action)]) -> Option<Proposal> {
+        let ready = actions.iter().filter_map(|(target, action)| match action {
+            Action::Act(rung) => Some((*rung, target)),
+            Action::Observe
+            | Action::Ask(_)
+            | Action::Wait
+            | Action::Resume(_)
+            | Action::Latch(_)
+            | Action::Close(_) => None,
+        });
+        let (rung, target) = ready.min()?;
+        self.propose(rung, target)
+    }
+
+    fn propose(&self, rung: Rung, target: &Target) -> Option<Proposal> {
+        let incident = self.state.incidents.get(target)?;
+        let seen = self.evidence.observation()?;
+        let host = self.site.host;
+        let module = host.module_of(target);
+        let hsms = match module {
+            Some(module) if rung != Rung::Restart => BTreeSet::from([module.hsm.clone()]),
+            _ => host
+                .modules
+                .values()
+                .map(|module| module.hsm.clone())
+                .collect(),
+        };
+        Some(Proposal {
+            incident: incident.id.clone(),
+            target: target.clone(),
+            rung,
+            ceiling: self.alert_view(target).ceiling?,
+            esn: module.and_then(|module| module.esn.clone()),
+            hsms,
+            observation: seen.observation_id,
+            steps: rung.steps(
+                host.platform,
+                target.module,
+                seen.hardserver_for_restart(),
+                self.site.policy.clear_wait,
+            ),
+            healthy_before: seen.healthy_modules(),
+        })
+    }
+
+    /// The time of the next look.
+    fn next_wake(&self) -> Option<Time> {
+        let permits = |target: &Target| self.alert_view(target).permits;
+        let facts = self.state.facts.values().any(|fact| permits(&fact.target));
+        if self.state.incidents.is_empty() && !facts {
+            return None;
+        }
+        let Some(newest) = self.evidence.newest() else {
+            return Some(self.now);
+        };
+        let policy = self.site.policy;
+        let regular = newest.at.after(policy.observe_interval);
+        let verified = self
+            .state
+            .unsettled()
+            .filter_map(|attempt| attempt.ended_at);
+        let verify = verified.map(|ended_at| verify::next_look(ended_at, newest.at, policy));
+        let untils = self
+            .state
+            .incidents
+            .values()
+            .filter_map(|incident| self.until(incident));
+        std::iter::once(regular).chain(verify).chain(untils).min()
+    }
+}

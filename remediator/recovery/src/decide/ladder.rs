@@ -1,0 +1,209 @@
+//! Climbing the ladder: which rung an incident stands at, and what every guard says about it.
+
+use crate::attempt::{Attempt, Outcome};
+use crate::event::{Change, Ruling, RungVerdict};
+use crate::guard::{Guard, Input};
+use crate::incident::{Incident, Latch, Standing};
+use crate::inventory::Target;
+use crate::observation::Condition;
+use crate::tier::Rung;
+use crate::time::Time;
+use crate::verdict::Verdict;
+
+use super::{Action, Draft};
+
+/// What the guards together say about a rung.
+enum Rule {
+    /// It may start.
+    Ready,
+    /// It is left out; the next rung is looked at.
+    Skipped,
+    /// Only a person may let it start.
+    Asked,
+    /// It must not start now; nor may any higher one.
+    Refused,
+}
+
+impl Draft<'_> {
+    /// Finds the rung the incident stands at, records the verdicts, and says what to do.
+    pub(super) fn climb(&mut self, target: &Target) -> Action {
+        let Some(incident) = self.state.incidents.get(target).cloned() else {
+            return Action::Wait;
+        };
+        if incident.first_failed_at.is_none() && self.condition(target) == Condition::Healthy {
+            self.record_ruling(target, Standing::Observing, Vec::new());
+            return Action::Observe;
+        }
+        let (standing, verdicts) = self.ladder(&incident);
+        self.record_ruling(target, standing, verdicts);
+        match standing {
+            Standing::Ready(rung) => Action::Act(rung),
+            Standing::Asking(rung) => Action::Ask(rung),
+            Standing::OutOfRungs if self.agreed(target, Condition::Failed) => {
+                let latch = Latch::Exhausted;
+                let reason = "every rung has failed or was left out".to_owned();
+                self.push(target, Change::IncidentLatched { latch, reason });
+                Action::Latch(latch)
+            }
+            Standing::Waiting(_)
+            | Standing::Observing
+            | Standing::Attempting(_)
+            | Standing::OutOfRungs => Action::Wait,
+        }
+    }
+
+    /// Goes up the rungs until one may start, or must not, or none is left.
+    fn ladder(&self, incident: &Incident) -> (Standing, Vec<RungVerdict>) {
+        let mut verdicts = Vec::new();
+        for rung in Rung::ALL {
+            if self.used_up(incident, rung) {
+                continue;
+            }
+            let given = self.verdicts(incident, rung);
+            let rule = rule(&given);
+            verdicts.extend(
+                given
+                    .into_iter()
+                    .filter(|given| given.verdict != Verdict::Pass),
+            );
+            match rule {
+                Rule::Skipped => {}
+                Rule::Ready => return (Standing::Ready(rung), verdicts),
+                Rule::Asked => return (Standing::Asking(rung), verdicts),
+                Rule::Refused => return (Standing::Waiting(rung), verdicts),
+            }
+        }
+        (Standing::OutOfRungs, verdicts)
+    }
+
+    fn verdicts(&self, incident: &Incident, rung: Rung) -> Vec<RungVerdict> {
+        let input = Input {
+            rung,
+            incident,
+            state: &self.state,
+            evidence: self.evidence,
+            fleet: self.fleet,
+            site: self.site,
+            now: self.now,
+        };
+        let verdict = |guard: Guard| RungVerdict {
+            rung,
+            guard,
+            verdict: guard.verdict(&input),
+        };
+        Guard::ALL.into_iter().map(verdict).collect()
+    }
+
+    /// Whether this rung has failed as often as an incident allows. Only failures that were
+    /// observed count: *refused*, *cancelled* and *unknown* never lead on.
+    fn used_up(&self, incident: &Incident, rung: Rung) -> bool {
+        let own = |attempt: &Attempt| attempt.intent.incident == incident.id;
+        // A restart made for another module of this host was made to this one too.
+        let failed = |attempt: &&Attempt| match attempt.outcome {
+            Some((Outcome::Failed | Outcome::MadeWorse, _)) => true,
+            Some((Outcome::Succeeded, _)) => !own(attempt),
+            Some((Outcome::Refused | Outcome::Unknown | Outcome::Cancelled, _)) | None => false,
+        };
+        let made = self
+            .state
+            .attempts_of(incident)
+            .filter(|attempt| attempt.intent.rung == rung)
+            .filter(failed)
+            .count();
+        let limit = self.site.policy.rung(rung).attempts_per_incident;
+        // With every module failed the cause is the host: one retry is enough to know.
+        let limit = if rung == Rung::Retry && self.all_failed() {
+            limit.min(1)
+        } else {
+            limit
+        };
+        u32::try_from(made).is_ok_and(|made| made >= limit)
+    }
+
+    fn all_failed(&self) -> bool {
+        self.evidence.observation().is_some_and(|seen| {
+            !seen.modules.is_empty()
+                && seen
+                    .modules
+                    .keys()
+                    .all(|&module| seen.module_condition(module) == Condition::Failed)
+        })
+    }
+
+    /// Records a ruling that differs from the newest one.
+    pub(super) fn record_ruling(
+        &mut self,
+        target: &Target,
+        standing: Standing,
+        verdicts: Vec<RungVerdict>,
+    ) {
+        let Some(incident) = self.state.incidents.get(target) else {
+            return;
+        };
+        let same = incident
+            .ruling
+            .as_ref()
+            .is_some_and(|ruling| ruling.standing == standing && ruling.verdicts == verdicts);
+        if same {
+            return;
+        }
+        let observation = self.evidence.observation().map(|seen| seen.observation_id);
+        let ruling = Ruling {
+            standing,
+            observation,
+            verdicts,
+        };
+        self.push(target, Change::Decided(ruling));
+    }
+
+    /// When what stands in the way of an incident ends by itself, if all of it does.
+    pub(super) fn until(&self, incident: &Incident) -> Option<Time> {
+        let Standing::Waiting(at) = incident.standing else {
+            return None;
+        };
+        let verdicts = &incident.ruling.as_ref()?.verdicts;
+        let refusals = verdicts.iter().filter(|given| given.rung == at);
+        let untils: Vec<Option<Time>> = refusals
+            .filter_map(|given| match given.verdict {
+                Verdict::Refuse { until, .. } => Some(until),
+                Verdict::Pass | Verdict::NotApplicable(_) | Verdict::Skip(_) | Verdict::Ask(_) => {
+                    None
+                }
+            })
+            .collect();
+        let last = untils
+            .into_iter()
+            .collect::<Option<Vec<Time>>>()?
+            .into_iter()
+            .max()?;
+        (last > self.now).then_some(last)
+    }
+}
+
+/// Puts the verdicts on one rung together. Nothing is skipped or asked on what is not known.
+fn rule(given: &[RungVerdict]) -> Rule {
+    let refuses = |given: &&RungVerdict| matches!(given.verdict, Verdict::Refuse { .. });
+    if given
+        .iter()
+        .filter(refuses)
+        .any(|given| given.guard.about_knowledge())
+    {
+        return Rule::Refused;
+    }
+    if given
+        .iter()
+        .any(|given| matches!(given.verdict, Verdict::Skip(_)))
+    {
+        return Rule::Skipped;
+    }
+    if given.iter().any(|given| refuses(&given)) {
+        return Rule::Refused;
+    }
+    if given
+        .iter()
+        .any(|given| matches!(given.verdict, Verdict::Ask(_)))
+    {
+        return Rule::Asked;
+    }
+    Rule::Ready
+}

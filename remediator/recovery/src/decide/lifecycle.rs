@@ -1,0 +1,159 @@
+//! Opening, closing and latching of incidents.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::attempt::{Attempt, Outcome};
+use crate::event::{Change, Closing};
+use crate::incident::{Actor, Ending, Incident, Latch};
+use crate::inventory::Target;
+use crate::observation::Condition;
+use crate::page::PageReason;
+use crate::time::Time;
+
+use super::Draft;
+
+impl Draft<'_> {
+    /// Opens an incident for every target with a valid alert that no closed incident has used up,
+    /// or with a used-up one while the target is seen failed again.
+    pub(super) fn open_incidents(&mut self) {
+        let targets: BTreeSet<Target> = self
+            .state
+            .facts
+            .values()
+            .map(|fact| fact.target.clone())
+            .collect();
+        for target in targets {
+            let view = self.alert_view(&target);
+            let again = view.permits && self.condition(&target) == Condition::Failed;
+            if (view.fresh || again) && !self.state.incidents.contains_key(&target) {
+                self.push(&target, Change::IncidentOpened);
+            }
+        }
+    }
+
+    /// Closes the incident when its target has been healthy for long enough.
+    pub(super) fn close(&mut self, target: &Target) -> Option<Ending> {
+        let incident = self.state.incidents.get(target)?.clone();
+        if self.condition(target) != Condition::Healthy || self.harm_remains(&incident) {
+            return None;
+        }
+        let since = self
+            .evidence
+            .held_since(target.module, Condition::Healthy)?;
+        let newest = self.evidence.newest()?.at;
+        let policy = self.site.policy;
+        let (ending, needed) = match (incident.latch, incident.first_failed_at) {
+            (Some(Latch::Exhausted), _) => (Ending::Exhausted, policy.latch_release_after),
+            (Some(Latch::HandedOver), _) => (Ending::HandedOver, policy.latch_release_after),
+            (None, Some(_)) => (Ending::Recovered, policy.healthy_for),
+            (None, None) if self.alert_view(target).permits => {
+                (Ending::Ended, policy.stale_alert_after)
+            }
+            (None, None) => (Ending::Ended, policy.healthy_for),
+        };
+        if newest.since(since) < needed {
+            return None;
+        }
+        self.clear_pages(target, &BTreeSet::new());
+        let closing = self.closing(&incident, ending, since);
+        self.push(target, Change::IncidentClosed(closing));
+        Some(ending)
+    }
+
+    /// Whether a rung of this incident took a healthy module away that is not back.
+    fn harm_remains(&self, incident: &Incident) -> bool {
+        let Some(healthy) = self
+            .evidence
+            .observation()
+            .map(|seen| seen.healthy_modules())
+        else {
+            return true;
+        };
+        let made_worse =
+            |attempt: &&Attempt| matches!(attempt.outcome, Some((Outcome::MadeWorse, _)));
+        self.state
+            .attempts_of(incident)
+            .filter(made_worse)
+            .any(|attempt| !attempt.intent.healthy_before.is_subset(&healthy))
+    }
+
+    fn closing(&self, incident: &Incident, ending: Ending, healthy_since: Time) -> Closing {
+        let last = self
+            .state
+            .attempts_of(incident)
+            .rfind(|attempt| attempt.counts());
+        let succeeded =
+            last.is_some_and(|attempt| matches!(attempt.outcome, Some((Outcome::Succeeded, _))));
+        let recovery = incident
+            .first_failed_at
+            .map(|failed| healthy_since.since(failed));
+        let target = &incident.target;
+        let about = |fact: &&crate::alert::FactRecord| fact.target == *target;
+        let facts = self.state.facts.iter().filter(|(_, fact)| about(fact));
+        let spent: BTreeMap<_, _> = facts
+            .filter_map(|(fingerprint, fact)| Some((*fingerprint, fact.newest_start?)))
+            .collect();
+        let seconds = self.now.since(healthy_since).as_secs();
+        Closing {
+            ending,
+            actor: if succeeded {
+                Actor::Automatic
+            } else {
+                Actor::None
+            },
+            rung: last.map(|attempt| attempt.intent.rung),
+            recovery_millis: recovery.and_then(|span| u64::try_from(span.as_millis()).ok()),
+            reason: match ending {
+                Ending::Recovered => format!("healthy for {seconds} s on end"),
+                Ending::Ended => format!("never seen failed; healthy for {seconds} s on end"),
+                Ending::HandedOver | Ending::Exhausted => {
+                    format!("healthy again for {seconds} s on end, not by us")
+                }
+            },
+            spent,
+        }
+    }
+
+    /// Latches the incident when somebody works on the target, the hardware is at fault, or a
+    /// rung made something worse.
+    pub(super) fn latch(&mut self, target: &Target) {
+        let Some(incident) = self.state.incidents.get(target) else {
+            return;
+        };
+        if incident.latch.is_some() {
+            return;
+        }
+        let made_worse = self.state.attempts_of(incident).any(|attempt| {
+            attempt.intent.incident == incident.id
+                && matches!(attempt.outcome, Some((Outcome::MadeWorse, _)))
+        });
+        let reason = if made_worse {
+            "a rung took a healthy module away"
+        } else if self.agreed(target, Condition::InService) {
+            "somebody works on the module"
+        } else if self.agreed(target, Condition::HardwareFault) {
+            "the hardware reports an error: vendor support"
+        } else {
+            return;
+        };
+        let change = Change::IncidentLatched {
+            latch: Latch::HandedOver,
+            reason: reason.to_owned(),
+        };
+        self.push(target, change);
+    }
+
+    /// Clears the open pages of `target` that are not in `keep`.
+    pub(super) fn clear_pages(&mut self, target: &Target, keep: &BTreeSet<PageReason>) {
+        let open: Vec<PageReason> = self
+            .state
+            .pages
+            .keys()
+            .filter(|(about, reason)| about == target && !keep.contains(reason))
+            .map(|(_, reason)| *reason)
+            .collect();
+        for reason in open {
+            self.push(target, Change::PageCleared { reason });
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Pages: which humans' help an incident needs, as a level. What is wanted and not open is raised,
+//! what is open and not wanted is cleared.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::attempt::{Attempt, Outcome};
+use crate::event::Change;
+use crate::guard::Guard;
+use crate::incident::{Incident, Latch, Standing};
+use crate::inventory::Target;
+use crate::observation::HardserverLook;
+use crate::page::PageReason;
+use crate::tier::Rung;
+
+use super::Draft;
+
+/// Refused attempts of one incident after which a person looks at the host runner.
+const REFUSALS_PAGED: usize = 3;
+
+/// After `-M`, `-c` or a page follows within the wait and this long.
+const CRITICAL_GRACE: Duration = Duration::from_secs(60);
+
+impl Draft<'_> {
+    /// Raises and clears the pages of `target`.
+    pub(super) fn pages(&mut self, target: &Target) {
+        let Some(incident) = self.state.incidents.get(target) else {
+            return;
+        };
+        let wanted = self.wanted(incident);
+        self.clear_pages(target, &wanted.keys().copied().collect::<BTreeSet<_>>());
+        for (reason, text) in wanted {
+            if !self.state.pages.contains_key(&(target.clone(), reason)) {
+                self.push(target, Change::PageRaised { reason, text });
+            }
+        }
+    }
+
+    fn wanted(&self, incident: &Incident) -> BTreeMap<PageReason, String> {
+        let mut wanted = BTreeMap::new();
+        if let Some(latch) = incident.latch {
+            let (reason, text) = self.latched(incident, latch);
+            wanted.insert(reason, text);
+            return wanted;
+        }
+        if let Some(attempt) = self.state.open_attempt(incident) {
+            wanted.extend(self.attempt_page(attempt));
+        } else {
+            wanted.extend(self.blocked_page(incident));
+            wanted.extend(self.stuck_page(incident, wanted.is_empty()));
+        }
+        wanted.extend(self.refusals_page(incident));
+        wanted
+    }
+
+    fn latched(&self, incident: &Incident, latch: Latch) -> (PageReason, String) {
+        let worse = |attempt: &Attempt| {
+            attempt.intent.incident == incident.id
+                && matches!(attempt.outcome, Some((Outcome::MadeWorse, _)))
+        };
+        if self.state.attempts_of(incident).any(worse) {
+            let text = "a rung took a healthy module away; restart and clear are paused everywhere";
+            return (PageReason::MadeWorse, text.to_owned());
+        }
+        match latch {
+            Latch::Exhausted => (
+                PageReason::Exhausted,
+                "every rung has failed or was left out".to_owned(),
+            ),
+            Latch::HandedOver => (
+                PageReason::HandedOver,
+                "somebody works on the module, or its hardware reports an error".to_owned(),
+            ),
+        }
+    }
+
+    fn attempt_page(&self, attempt: &Attempt) -> Option<(PageReason, String)> {
+        let rung = attempt.intent.rung;
+        if attempt.outcome.is_some() {
+            let text = format!("the outcome of {rung} is not known; it will not be run again");
+            return Some((PageReason::AttemptUnknown, text));
+        }
+        let running = self.now.since(attempt.reserved_at);
+        let policy = self.site.policy;
+        match rung {
+            Rung::Clear if attempt.running() && running > policy.clear_wait + CRITICAL_GRACE => {
+                let text = "a clear has begun and is not finished: the module may be left in maintenance mode";
+                Some((PageReason::CriticalSection, text.to_owned()))
+            }
+            Rung::Retry | Rung::Restart
+                if attempt.running() && running > policy.page_after.unknown =>
+            {
+                let text = format!("{rung} was started and its end is not reported");
+                Some((PageReason::HostRunner, text))
+            }
+            Rung::Retry | Rung::Restart | Rung::Clear => None,
+        }
+    }
+
+    /// The page for what has been standing in the way for long enough.
+    fn blocked_page(&self, incident: &Incident) -> Option<(PageReason, String)> {
+        let asking = matches!(incident.standing, Standing::Asking(_));
+        let due = incident.blocked.iter().filter_map(|(&guard, &since)| {
+            let (reason, after) = self.page_rule(guard, asking)?;
+            (self.now.since(since) >= after).then(|| (reason, self.reason_of(incident, guard)))
+        });
+        due.min_by_key(|(reason, _)| *reason)
+    }
+
+    /// Which page a guard comes to, and after how long.
+    fn page_rule(&self, guard: Guard, asking: bool) -> Option<(PageReason, Duration)> {
+        let after = self.site.policy.page_after;
+        let denied = self
+            .evidence
+            .observation()
+            .is_some_and(|seen| seen.hardserver == HardserverLook::PermissionDenied);
+        Some(match guard {
+            Guard::ObservationUnknown if denied => (PageReason::PermissionDenied, Duration::ZERO),
+            Guard::DecisionStale | Guard::ObservationUnknown | Guard::ObservationIncomplete => {
+                (PageReason::ObservationUnknown, after.unknown)
+            }
+            Guard::HardserverUnresponsive => {
+                (PageReason::HardserverUnresponsive, after.unresponsive)
+            }
+            Guard::NetworkUnknown => (PageReason::NetworkUnknown, after.unknown),
+            Guard::NetworkBad if !asking => (PageReason::NetworkBad, after.network),
+            Guard::EsnMismatch if !asking => (PageReason::InventoryDrift, Duration::ZERO),
+            Guard::StoppedOnPurpose if asking => (PageReason::StoppedOnPurpose, Duration::ZERO),
+            Guard::NetworkBad
+            | Guard::EsnMismatch
+            | Guard::OthersHealthy
+            | Guard::ApprovalRequired
+                if asking =>
+            {
+                (PageReason::ApprovalRequired, Duration::ZERO)
+            }
+            Guard::EsnMismatch
+            | Guard::NetworkBad
+            | Guard::OthersHealthy
+            | Guard::ApprovalRequired
+            | Guard::StoppedOnPurpose
+            | Guard::ModuleHealthy
+            | Guard::ModuleInServiceMode
+            | Guard::HardwareFault
+            | Guard::Kind
+            | Guard::HostPolicy
+            | Guard::Hold
+            | Guard::Paused
+            | Guard::ObserveOnly
+            | Guard::AboveCeiling
+            | Guard::NotBefore
+            | Guard::Cap
+            | Guard::Spacing
+            | Guard::BudgetHost
+            | Guard::BudgetHsm
+            | Guard::BudgetFleet => return None,
+        })
+    }
+
+    fn reason_of(&self, incident: &Incident, guard: Guard) -> String {
+        let verdicts = incident
+            .ruling
+            .as_ref()
+            .map_or(&[][..], |ruling| &ruling.verdicts);
+        verdicts
+            .iter()
+            .filter(|given| given.guard == guard)
+            .map(|given| format!("{}: {}", given.rung, given.verdict.reason()))
+            .next_back()
+            .unwrap_or_else(|| guard.to_string())
+    }
+
+    /// A failed target for which nothing has been done for long.
+    fn stuck_page(&self, incident: &Incident, alone: bool) -> Option<(PageReason, String)> {
+        let since = incident.first_failed_at?;
+        let attempts = self.state.attempts_of(incident).map(Attempt::last_change);
+        let last = attempts.max().map_or(since, |attempt| attempt.max(since));
+        let stuck = alone && self.now.since(last) >= self.site.policy.page_after.stuck;
+        stuck.then(|| {
+            let guards: Vec<&str> = incident
+                .blocked
+                .keys()
+                .map(|guard| guard.as_str())
+                .collect();
+            (
+                PageReason::Stuck,
+                format!("nothing could be done: {}", guards.join(", ")),
+            )
+        })
+    }
+
+    fn refusals_page(&self, incident: &Incident) -> Option<(PageReason, String)> {
+        let refused = |attempt: &&Attempt| matches!(attempt.outcome, Some((Outcome::Refused, _)));
+        let refusals = self.state.attempts_of(incident).filter(refused).count();
+        (refusals >= REFUSALS_PAGED).then(|| {
+            (
+                PageReason::HostRunner,
+                format!("the host runner refused {refusals} attempts"),
+            )
+        })
+    }
+}

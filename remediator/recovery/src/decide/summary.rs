@@ -1,0 +1,87 @@
+//! Recording what the newest look shows, when it shows something else than the one before.
+
+use crate::event::{Change, Entry, ModuleSummary, Summary};
+use crate::observation::{Condition, HardserverLook, SourceStatus};
+
+use super::Draft;
+
+impl Draft<'_> {
+    /// Records the newest look, when there is one and it says something new.
+    pub(super) fn record_look(&mut self) {
+        if !self.fresh() || self.state.incidents.is_empty() {
+            return;
+        }
+        let Some(summary) = self.summary() else {
+            return;
+        };
+        if self
+            .state
+            .last_summary
+            .as_ref()
+            .is_some_and(|last| last.same_as(&summary))
+        {
+            return;
+        }
+        let change = Change::Observed(summary);
+        let host = self.state.host.clone();
+        let target = crate::inventory::Target::host(host.clone());
+        self.state.apply_change(&target, &change, self.now);
+        self.changes.push(Entry {
+            host,
+            target: None,
+            incident: None,
+            change,
+        });
+    }
+
+    fn summary(&self) -> Option<Summary> {
+        let look = self.evidence.newest()?;
+        let seen = match &look.seen {
+            Ok(seen) => seen,
+            Err(problem) => {
+                return Some(Summary {
+                    observation: None,
+                    problem: Some(problem.clone()),
+                    hardserver: HardserverLook::Unknown,
+                    host: Condition::Unknown,
+                    modules: std::collections::BTreeMap::new(),
+                });
+            }
+        };
+        let down = self
+            .evidence
+            .hardserver_down(self.site.policy.agreement_span);
+        let suspected = seen.host_condition() == Condition::Failed && !down;
+        let host = if suspected {
+            Condition::Unknown
+        } else {
+            seen.host_condition()
+        };
+        let problem = match &seen.sources.enquiry {
+            SourceStatus::Failed(detail) => Some(format!("enquiry: {detail}")),
+            SourceStatus::TimedOut => Some("enquiry: timed out".to_owned()),
+            SourceStatus::PermissionDenied => Some("enquiry: permission denied".to_owned()),
+            SourceStatus::Ok | SourceStatus::NotAsked => None,
+        };
+        let module = |number| ModuleSummary {
+            condition: seen.module_condition(number),
+            network: seen
+                .modules
+                .get(&number)
+                .map_or(crate::observation::Network::Unknown, |look| {
+                    look.network.class()
+                }),
+        };
+        Some(Summary {
+            observation: Some(seen.observation_id),
+            problem,
+            hardserver: seen.hardserver,
+            host,
+            modules: seen
+                .modules
+                .keys()
+                .map(|&number| (number, module(number)))
+                .collect(),
+        })
+    }
+}

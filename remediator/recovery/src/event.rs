@@ -1,0 +1,189 @@
+//! Events: what is stored, in order, and from which every state is folded.
+
+use std::collections::BTreeMap;
+
+use nshield::ModuleNumber;
+use serde::{Deserialize, Serialize};
+
+use crate::alert::Fact;
+use crate::attempt::{Intent, Report};
+use crate::guard::Guard;
+use crate::ids::{AttemptId, Epoch, Fingerprint, HostName, IncidentId, ObservationId};
+use crate::incident::{Actor, Ending, Latch, Standing};
+use crate::inventory::Target;
+use crate::observation::{Condition, HardserverLook, Network};
+use crate::page::PageReason;
+use crate::tier::Rung;
+use crate::time::Time;
+use crate::verdict::Verdict;
+
+/// The version of the bodies that this build writes.
+pub const EVENT_SCHEMA: u32 = 1;
+
+/// A stored event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Its place in the store's order, from 1.
+    pub seq: u64,
+    /// [`EVENT_SCHEMA`] of the build that wrote it.
+    pub schema: u32,
+    /// When it happened.
+    pub time: Time,
+    /// The start of the remediator that wrote it.
+    pub epoch: Epoch,
+    /// What it is about.
+    #[serde(flatten)]
+    pub entry: Entry,
+}
+
+/// An event before it is stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The host whose state it changes.
+    pub host: HostName,
+    /// The target, where it is about one.
+    pub target: Option<Target>,
+    /// The incident, where it is about one.
+    pub incident: Option<IncidentId>,
+    /// What happened.
+    #[serde(flatten)]
+    pub change: Change,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "body")]
+pub enum Change {
+    /// An alert began or ended to fire.
+    FactChanged(Fact),
+    /// A look at the host showed something else than the one before.
+    Observed(Summary),
+    /// The verdicts on an incident changed.
+    Decided(Ruling),
+    /// An incident was opened.
+    IncidentOpened,
+    /// An incident was latched.
+    IncidentLatched {
+        /// How.
+        latch: Latch,
+        /// Why.
+        reason: String,
+    },
+    /// An incident was closed.
+    IncidentClosed(Closing),
+    /// Budgets and intent, before anything is done.
+    IntentReserved(Intent),
+    /// The host runner or the verification reported.
+    AttemptReported {
+        /// Of which attempt.
+        attempt: AttemptId,
+        /// What.
+        #[serde(flatten)]
+        report: Report,
+    },
+    /// A human is needed.
+    PageRaised {
+        /// Why, as a word.
+        reason: PageReason,
+        /// Why, as an operator reads it.
+        text: String,
+    },
+    /// A human is no longer needed for that reason.
+    PageCleared {
+        /// The reason that ended.
+        reason: PageReason,
+    },
+}
+
+impl Change {
+    /// The name of the kind of event.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::FactChanged(_) => "FactChanged",
+            Self::Observed(_) => "Observed",
+            Self::Decided(_) => "Decided",
+            Self::IncidentOpened => "IncidentOpened",
+            Self::IncidentLatched { .. } => "IncidentLatched",
+            Self::IncidentClosed(_) => "IncidentClosed",
+            Self::IntentReserved(_) => "IntentReserved",
+            Self::AttemptReported { .. } => "AttemptReported",
+            Self::PageRaised { .. } => "PageRaised",
+            Self::PageCleared { .. } => "PageCleared",
+        }
+    }
+}
+
+/// What a look at a host showed, in brief. Stored only when it differs from the one before.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Summary {
+    /// The observation, `None` when the look itself failed.
+    pub observation: Option<ObservationId>,
+    /// Why there is no observation, or what was incomplete about it.
+    pub problem: Option<String>,
+    /// What the hardserver looked like.
+    pub hardserver: HardserverLook,
+    /// The condition of the host itself; failed only when the hardserver is proven down.
+    pub host: Condition,
+    /// Each module.
+    pub modules: BTreeMap<ModuleNumber, ModuleSummary>,
+}
+
+impl Summary {
+    /// Whether two summaries say the same about the host.
+    #[must_use]
+    pub fn same_as(&self, other: &Self) -> bool {
+        self.hardserver == other.hardserver
+            && self.host == other.host
+            && self.modules == other.modules
+            && self.problem == other.problem
+    }
+}
+
+/// What a look showed of a module, in brief.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ModuleSummary {
+    /// What it looked like.
+    pub condition: Condition,
+    /// Whether it answers the network.
+    pub network: Network,
+}
+
+/// The verdicts on an incident.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Ruling {
+    /// Where the ladder stands.
+    pub standing: Standing,
+    /// The observation this was decided on.
+    pub observation: Option<ObservationId>,
+    /// Every verdict that is not a plain pass, rung by rung.
+    pub verdicts: Vec<RungVerdict>,
+}
+
+/// One verdict of a ruling.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RungVerdict {
+    /// For which rung.
+    pub rung: Rung,
+    /// Of which guard.
+    pub guard: Guard,
+    /// What it said.
+    pub verdict: Verdict,
+}
+
+/// How and by whom an incident ended.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Closing {
+    /// How.
+    pub ending: Ending,
+    /// By whom.
+    pub actor: Actor,
+    /// The last rung that ran, if any.
+    pub rung: Option<Rung>,
+    /// Milliseconds from the first observed failure to the first of the healthy looks.
+    pub recovery_millis: Option<u64>,
+    /// Why, as an operator reads it.
+    pub reason: String,
+    /// The facts this incident has used up: firings up to these starts open no further incident.
+    pub spent: BTreeMap<Fingerprint, Time>,
+}

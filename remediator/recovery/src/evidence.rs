@@ -1,0 +1,124 @@
+//! The newest looks at a host, as the engine holds them in memory. A restart begins with none.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use nshield::ModuleNumber;
+
+use crate::observation::{Condition, HardserverLook, Observation};
+use crate::time::Time;
+
+/// Looks kept; at one every 5 s this covers more than the longest time that health must hold.
+const LOOKS_MAX: usize = 64;
+
+/// Looks further apart than this do not belong to one run: three times the longest observation
+/// (`enquiry` may take 50 s), rounded down to the minute.
+const LOOK_GAP_MAX: Duration = Duration::from_secs(120);
+
+/// An observation and when the remediator received it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// When it was received, or when its failure was noticed.
+    pub at: Time,
+    /// What was seen; `None` when the look itself failed (why).
+    pub seen: Result<Observation, String>,
+}
+
+impl Look {
+    /// What a target looked like in this look.
+    #[must_use]
+    pub fn condition(&self, module: Option<ModuleNumber>) -> Condition {
+        self.seen
+            .as_ref()
+            .map_or(Condition::Unknown, |seen| seen.condition(module))
+    }
+}
+
+/// The looks, oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Evidence {
+    looks: VecDeque<Look>,
+}
+
+impl Evidence {
+    /// Adds a look; the oldest one goes when there are too many.
+    pub fn push(&mut self, look: Look) {
+        if self.looks.len() == LOOKS_MAX {
+            self.looks.pop_front();
+        }
+        self.looks.push_back(look);
+    }
+
+    /// The newest look.
+    #[must_use]
+    pub fn newest(&self) -> Option<&Look> {
+        self.looks.back()
+    }
+
+    /// The newest look, when it succeeded.
+    #[must_use]
+    pub fn observation(&self) -> Option<&Observation> {
+        self.newest().and_then(|look| look.seen.as_ref().ok())
+    }
+
+    /// Looks at or after `from`, oldest first.
+    pub fn looks_from(&self, from: Time) -> impl DoubleEndedIterator<Item = &Look> {
+        self.looks.iter().filter(move |look| look.at >= from)
+    }
+
+    /// What the target looked like in the newest look.
+    #[must_use]
+    pub fn condition(&self, module: Option<ModuleNumber>) -> Condition {
+        self.newest()
+            .map_or(Condition::Unknown, |look| look.condition(module))
+    }
+
+    /// Since when every look has shown the target in `condition`; `None` when the newest does not.
+    #[must_use]
+    pub fn held_since(&self, module: Option<ModuleNumber>, condition: Condition) -> Option<Time> {
+        self.run_start(|look| look.condition(module) == condition)
+    }
+
+    /// Whether the newest looks agree on `condition` over at least `span`.
+    #[must_use]
+    pub fn agree(
+        &self,
+        module: Option<ModuleNumber>,
+        condition: Condition,
+        span: Duration,
+    ) -> bool {
+        self.spans(span, self.held_since(module, condition))
+    }
+
+    /// Whether the hardserver is *proven* down: suspected in every look over at least `span`.
+    #[must_use]
+    pub fn hardserver_down(&self, span: Duration) -> bool {
+        let suspected = |look: &Look| {
+            look.seen
+                .as_ref()
+                .is_ok_and(|seen| seen.hardserver == HardserverLook::SuspectedDown)
+        };
+        self.spans(span, self.run_start(suspected))
+    }
+
+    fn spans(&self, span: Duration, from: Option<Time>) -> bool {
+        match (from, self.newest()) {
+            (Some(from), Some(newest)) => from < newest.at && newest.at.since(from) >= span,
+            _ => false,
+        }
+    }
+
+    /// When the unbroken run of looks up to the newest for which `holds` began. A gap in observing
+    /// breaks the run: what happened in it is not known.
+    fn run_start(&self, holds: impl Fn(&Look) -> bool) -> Option<Time> {
+        let mut start: Option<Time> = None;
+        for look in self.looks.iter().rev() {
+            let gap = start.map_or(Duration::ZERO, |later| later.since(look.at));
+            if !holds(look) || gap > LOOK_GAP_MAX {
+                break;
+            }
+            start = Some(look.at);
+        }
+        start
+    }
+}

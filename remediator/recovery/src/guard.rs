@@ -1,0 +1,301 @@
+//! Guards: named conditions, each of which can keep a rung from starting.
+//!
+//! Every guard is one file with one table: input class -> verdict per rung, including what it says
+//! when its input is missing. The remediator asks all of them ([`Guard::verdict`]) when it decides
+//! and again with the budget held; the host runner asks those that it can see once more
+//! ([`Guard::on_host`]), under its own lock, on its own fresh look.
+
+use std::fmt;
+
+use nshield::{Esn, ModuleNumber};
+use serde::{Deserialize, Serialize};
+
+use crate::evidence::Evidence;
+use crate::fleet::FleetView;
+use crate::incident::Incident;
+use crate::observation::Observation;
+use crate::policy::Site;
+use crate::state::HostState;
+use crate::tier::Rung;
+use crate::time::Time;
+use crate::verdict::Verdict;
+
+mod above_ceiling;
+mod approval_required;
+mod budget;
+mod cap;
+pub mod decision_stale;
+mod esn_mismatch;
+mod hardserver_unresponsive;
+mod hardware_fault;
+mod hold;
+mod host_policy;
+mod kind;
+mod module_healthy;
+mod module_in_service_mode;
+mod network_bad;
+mod network_unknown;
+mod not_before;
+mod observation_incomplete;
+mod observation_unknown;
+mod observe_only;
+mod others_healthy;
+mod paused;
+mod spacing;
+mod stopped_on_purpose;
+
+/// A guard, by the name it has everywhere: in records, metrics, pages and on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(
+    missing_docs,
+    reason = "each variant is the module of the same name, which says what it does"
+)]
+pub enum Guard {
+    DecisionStale,
+    ObservationUnknown,
+    ObservationIncomplete,
+    HardserverUnresponsive,
+    ModuleHealthy,
+    ModuleInServiceMode,
+    HardwareFault,
+    EsnMismatch,
+    Kind,
+    HostPolicy,
+    OthersHealthy,
+    NetworkUnknown,
+    NetworkBad,
+    StoppedOnPurpose,
+    Hold,
+    Paused,
+    ObserveOnly,
+    AboveCeiling,
+    NotBefore,
+    Cap,
+    Spacing,
+    BudgetHost,
+    BudgetHsm,
+    BudgetFleet,
+    ApprovalRequired,
+}
+
+/// What the host runner can see.
+#[derive(Clone, Copy, Debug)]
+pub struct HostView<'a> {
+    /// The rung that wants to start.
+    pub rung: Rung,
+    /// The module it is about; `None` when it is about the host itself.
+    pub module: Option<ModuleNumber>,
+    /// The serial number that the inventory has for the module.
+    pub expected_esn: Option<&'a Esn>,
+    /// What was seen.
+    pub seen: &'a Observation,
+}
+
+/// What the remediator knows when it decides.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// The rung that wants to start.
+    pub rung: Rung,
+    /// The incident.
+    pub incident: &'a Incident,
+    /// Everything about the host.
+    pub state: &'a HostState,
+    /// The newest looks.
+    pub evidence: &'a Evidence,
+    /// The other hosts.
+    pub fleet: &'a FleetView,
+    /// Inventory and policy.
+    pub site: Site<'a>,
+    /// Now.
+    pub now: Time,
+}
+
+impl<'a> Input<'a> {
+    /// The part that the host could see too; `None` without an observation.
+    fn host_view(&self) -> Option<HostView<'a>> {
+        let module = self.site.host.module_of(&self.incident.target);
+        self.evidence.observation().map(|seen| HostView {
+            rung: self.rung,
+            module: self.incident.target.module,
+            expected_esn: module.and_then(|module| module.esn.as_ref()),
+            seen,
+        })
+    }
+}
+
+impl Guard {
+    /// Every guard, in the order in which verdicts are shown: what we know, what it is, what is
+    /// permitted, when, and how many.
+    pub const ALL: [Self; 25] = [
+        Self::DecisionStale,
+        Self::ObservationUnknown,
+        Self::ObservationIncomplete,
+        Self::HardserverUnresponsive,
+        Self::ModuleHealthy,
+        Self::ModuleInServiceMode,
+        Self::HardwareFault,
+        Self::EsnMismatch,
+        Self::Kind,
+        Self::HostPolicy,
+        Self::OthersHealthy,
+        Self::NetworkUnknown,
+        Self::NetworkBad,
+        Self::StoppedOnPurpose,
+        Self::Hold,
+        Self::Paused,
+        Self::ObserveOnly,
+        Self::AboveCeiling,
+        Self::NotBefore,
+        Self::Cap,
+        Self::Spacing,
+        Self::BudgetHost,
+        Self::BudgetHsm,
+        Self::BudgetFleet,
+        Self::ApprovalRequired,
+    ];
+
+    /// The guards that the host runner evaluates itself.
+    pub const ON_HOST: [Self; 13] = [
+        Self::ObservationUnknown,
+        Self::ObservationIncomplete,
+        Self::HardserverUnresponsive,
+        Self::ModuleHealthy,
+        Self::ModuleInServiceMode,
+        Self::HardwareFault,
+        Self::EsnMismatch,
+        Self::Kind,
+        Self::HostPolicy,
+        Self::NetworkUnknown,
+        Self::NetworkBad,
+        Self::StoppedOnPurpose,
+        Self::Hold,
+    ];
+
+    /// The guards about whether we know what we act on. While one of them refuses, no other
+    /// verdict is worth anything: a rung is not even skipped.
+    #[must_use]
+    pub const fn about_knowledge(self) -> bool {
+        matches!(
+            self,
+            Self::DecisionStale
+                | Self::ObservationUnknown
+                | Self::ObservationIncomplete
+                | Self::HardserverUnresponsive
+        )
+    }
+
+    /// The name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::DecisionStale => "decision_stale",
+            Self::ObservationUnknown => "observation_unknown",
+            Self::ObservationIncomplete => "observation_incomplete",
+            Self::HardserverUnresponsive => "hardserver_unresponsive",
+            Self::ModuleHealthy => "module_healthy",
+            Self::ModuleInServiceMode => "module_in_service_mode",
+            Self::HardwareFault => "hardware_fault",
+            Self::EsnMismatch => "esn_mismatch",
+            Self::Kind => "kind",
+            Self::HostPolicy => "host_policy",
+            Self::OthersHealthy => "others_healthy",
+            Self::NetworkUnknown => "network_unknown",
+            Self::NetworkBad => "network_bad",
+            Self::StoppedOnPurpose => "stopped_on_purpose",
+            Self::Hold => "hold",
+            Self::Paused => "paused",
+            Self::ObserveOnly => "observe_only",
+            Self::AboveCeiling => "above_ceiling",
+            Self::NotBefore => "not_before",
+            Self::Cap => "cap",
+            Self::Spacing => "spacing",
+            Self::BudgetHost => "budget_host",
+            Self::BudgetHsm => "budget_hsm",
+            Self::BudgetFleet => "budget_fleet",
+            Self::ApprovalRequired => "approval_required",
+        }
+    }
+
+    /// What this guard says to the remediator.
+    #[must_use]
+    pub fn verdict(self, input: &Input<'_>) -> Verdict {
+        match self {
+            Self::DecisionStale => decision_stale::verdict(input),
+            Self::ObservationUnknown => observation_unknown::verdict(input),
+            Self::NetworkBad => network_bad::verdict(input),
+            Self::StoppedOnPurpose => stopped_on_purpose::verdict(input),
+            Self::OthersHealthy => others_healthy::verdict(input),
+            Self::Paused => paused::verdict(input),
+            Self::ObserveOnly => observe_only::verdict(input),
+            Self::AboveCeiling => above_ceiling::verdict(input),
+            Self::NotBefore => not_before::verdict(input),
+            Self::Cap => cap::verdict(input),
+            Self::Spacing => spacing::verdict(input),
+            Self::BudgetHost => budget::host(input),
+            Self::BudgetHsm => budget::hsm(input),
+            Self::BudgetFleet => budget::fleet(input),
+            Self::ApprovalRequired => approval_required::verdict(input),
+            Self::ObservationIncomplete
+            | Self::HardserverUnresponsive
+            | Self::ModuleHealthy
+            | Self::ModuleInServiceMode
+            | Self::HardwareFault
+            | Self::EsnMismatch
+            | Self::Kind
+            | Self::HostPolicy
+            | Self::NetworkUnknown
+            | Self::Hold => self.on_view(input),
+        }
+    }
+
+    /// What this guard says on the host; `None` for a guard that the host cannot evaluate.
+    #[must_use]
+    pub fn on_host(self, view: &HostView<'_>) -> Option<Verdict> {
+        let verdict = match self {
+            Self::ObservationUnknown => observation_unknown::on_host(view),
+            Self::ObservationIncomplete => observation_incomplete::on_host(view),
+            Self::HardserverUnresponsive => hardserver_unresponsive::on_host(view),
+            Self::ModuleHealthy => module_healthy::on_host(view),
+            Self::ModuleInServiceMode => module_in_service_mode::on_host(view),
+            Self::HardwareFault => hardware_fault::on_host(view),
+            Self::EsnMismatch => esn_mismatch::on_host(view),
+            Self::Kind => kind::on_host(view),
+            Self::HostPolicy => host_policy::on_host(view),
+            Self::NetworkUnknown => network_unknown::on_host(view),
+            Self::NetworkBad => network_bad::on_host(view),
+            Self::StoppedOnPurpose => stopped_on_purpose::on_host(view),
+            Self::Hold => hold::on_host(view),
+            Self::DecisionStale
+            | Self::OthersHealthy
+            | Self::Paused
+            | Self::ObserveOnly
+            | Self::AboveCeiling
+            | Self::NotBefore
+            | Self::Cap
+            | Self::Spacing
+            | Self::BudgetHost
+            | Self::BudgetHsm
+            | Self::BudgetFleet
+            | Self::ApprovalRequired => return None,
+        };
+        Some(verdict)
+    }
+
+    /// The host's part of this guard, on the remediator's newest observation.
+    fn on_view(self, input: &Input<'_>) -> Verdict {
+        let missing = || Verdict::refuse("there is no observation of the host");
+        let view = input.host_view();
+        view.and_then(|view| self.on_host(&view))
+            .unwrap_or_else(missing)
+    }
+}
+
+impl fmt::Display for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,62 @@
+//! `budget_host`, `budget_hsm`, `budget_fleet`: how many attempts may be in flight. An attempt of
+//! unknown outcome is still in flight. What stands here is a hint; the reservation counts again in
+//! its own transaction.
+//!
+//! | in flight | retry | restart | clear |
+//! |---|---|---|---|
+//! | one on this host | refuse | refuse | refuse |
+//! | two retries on this HSM | refuse | pass | pass |
+//! | one restart or clear in the fleet | pass | refuse | refuse |
+//! | fewer | pass | pass | pass |
+
+use super::Input;
+use crate::tier::Rung;
+use crate::verdict::Verdict;
+
+/// What this host's budget allows.
+pub(super) fn host(input: &Input<'_>) -> Verdict {
+    let in_flight = input.state.unsettled().count();
+    let limit = input.site.policy.budgets.host;
+    if u32::try_from(in_flight).is_ok_and(|n| n < limit) {
+        return Verdict::Pass;
+    }
+    Verdict::refuse(format!(
+        "{in_flight} attempts are open on this host, {limit} allowed"
+    ))
+}
+
+/// What the HSM's budget allows.
+pub(super) fn hsm(input: &Input<'_>) -> Verdict {
+    if input.rung != Rung::Retry {
+        return Verdict::NotApplicable("restart and clear count for the fleet".to_owned());
+    }
+    let hsm = input
+        .site
+        .host
+        .module_of(&input.incident.target)
+        .and_then(|module| module.hsm.clone());
+    let in_flight = input.fleet.retries.get(&hsm).copied().unwrap_or(0);
+    let limit = input.site.policy.budgets.hsm_retry;
+    if in_flight < limit {
+        return Verdict::Pass;
+    }
+    let name = hsm.as_ref().map_or("of unknown name", |hsm| hsm.as_str());
+    Verdict::refuse(format!(
+        "{in_flight} retries are open on HSM {name}, {limit} allowed"
+    ))
+}
+
+/// What the fleet's budget allows.
+pub(super) fn fleet(input: &Input<'_>) -> Verdict {
+    if !input.rung.disruptive() {
+        return Verdict::NotApplicable("a retry counts for its HSM".to_owned());
+    }
+    let in_flight = input.fleet.disruptive;
+    let limit = input.site.policy.budgets.fleet_disruptive;
+    if in_flight < limit {
+        return Verdict::Pass;
+    }
+    Verdict::refuse(format!(
+        "{in_flight} restarts or clears are open in the fleet, {limit} allowed"
+    ))
+}

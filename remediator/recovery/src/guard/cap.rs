@@ -1,0 +1,67 @@
+//! `cap`: sliding caps across incidents, per target (retry), host (restart) or serial number
+//! (clear). They are counted from the store, so a restart of the remediator forgets nothing.
+//!
+//! | attempts within a window | retry | restart | clear |
+//! |---|---|---|---|
+//! | fewer than the cap | pass | pass | pass |
+//! | as many | refuse until the oldest leaves the window | same | same |
+
+use std::time::Duration;
+
+use super::Input;
+use crate::attempt::Attempt;
+use crate::policy::Cap;
+use crate::tier::Rung;
+use crate::time::Time;
+use crate::verdict::Verdict;
+
+/// What the caps allow.
+pub(super) fn verdict(input: &Input<'_>) -> Verdict {
+    let caps = &input.site.policy.rung(input.rung).caps;
+    caps.iter()
+        .filter_map(|cap| reached(cap, input))
+        .max()
+        .map_or(Verdict::Pass, |(until, cap)| {
+            let hours = Duration::as_secs(&cap.window) / 3600;
+            let reason = format!("{} attempts in {hours} h are the cap", cap.attempts);
+            Verdict::refuse_until(until, reason)
+        })
+}
+
+/// When a reached cap leaves room again.
+fn reached(cap: &Cap, input: &Input<'_>) -> Option<(Time, Cap)> {
+    let mut times: Vec<Time> = input
+        .state
+        .attempts
+        .values()
+        .filter(|attempt| attempt.counts() && same_subject(attempt, input))
+        .map(|attempt| attempt.reserved_at)
+        .filter(|&at| input.now.since(at) < cap.window)
+        .collect();
+    times.sort_unstable();
+    let attempts = usize::try_from(cap.attempts).unwrap_or(usize::MAX);
+    let first_in_the_way = times.len().checked_sub(attempts)?;
+    let until = times
+        .get(first_in_the_way)
+        .map_or(Time::from_millis(i64::MAX), |at| at.after(cap.window));
+    Some((until, *cap))
+}
+
+/// Whether an earlier attempt was made on what this one would be made on.
+fn same_subject(attempt: &Attempt, input: &Input<'_>) -> bool {
+    let made = &attempt.intent;
+    if made.rung != input.rung {
+        return false;
+    }
+    let target = &input.incident.target;
+    let esn = input
+        .site
+        .host
+        .module_of(target)
+        .and_then(|module| module.esn.as_ref());
+    match input.rung {
+        Rung::Retry => made.target == *target,
+        Rung::Restart => true,
+        Rung::Clear => made.target == *target || (esn.is_some() && made.esn.as_ref() == esn),
+    }
+}

@@ -1,0 +1,37 @@
+//! `spacing`: after an attempt on a host nothing is started there for a while.
+//!
+//! | last attempt of the host began or ended | retry | restart | clear |
+//! |---|---|---|---|
+//! | less than the spacing ago | refuse | refuse | refuse |
+//! | longer ago, or never | pass | pass | pass |
+//!
+//! Each attempt of the incident that the host runner refused makes the spacing one longer, up to
+//! ten: what is refused again and again is not asked for every minute.
+
+use super::Input;
+use crate::attempt::Outcome;
+use crate::verdict::Verdict;
+
+/// Most spacings that refusals add up to.
+const REFUSALS_MAX: usize = 9;
+
+/// What the time allows.
+pub(super) fn verdict(input: &Input<'_>) -> Verdict {
+    let refused = |outcome| matches!(outcome, Some((Outcome::Refused, _)));
+    let attempts = input.state.attempts_of(input.incident);
+    let refusals = attempts
+        .filter(|attempt| refused(attempt.outcome))
+        .count()
+        .min(REFUSALS_MAX);
+    let spacing = input.site.policy.spacing * u32::try_from(1 + refusals).unwrap_or(1);
+    match input.state.last_attempt_change() {
+        Some(last) if input.now < last.after(spacing) => Verdict::refuse_until(
+            last.after(spacing),
+            format!(
+                "less than {} s since the last attempt on this host",
+                spacing.as_secs()
+            ),
+        ),
+        _ => Verdict::Pass,
+    }
+}

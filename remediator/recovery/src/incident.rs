@@ -1,0 +1,229 @@
+//! Incidents: one continuous trouble of one target, from the first firing alert to its close.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::Ruling;
+use crate::guard::Guard;
+use crate::ids::{AttemptId, IncidentId};
+use crate::inventory::Target;
+use crate::observation::{Condition, Network};
+use crate::tier::Rung;
+use crate::time::Time;
+
+/// An open incident, as the events tell it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Incident {
+    /// Its identity.
+    pub id: IncidentId,
+    /// What it is about.
+    pub target: Target,
+    /// When it was opened.
+    pub opened_at: Time,
+    /// Our own first observation of the failure: the rungs' `not_before` counts from here.
+    pub first_failed_at: Option<Time>,
+    /// When the network of the target was first seen not good, this time.
+    pub network_bad_since: Option<Time>,
+    /// When it was seen good again after that.
+    pub network_back_at: Option<Time>,
+    /// Set when the remediator does nothing more by itself.
+    pub latch: Option<Latch>,
+    /// Where the ladder stands.
+    pub standing: Standing,
+    /// Since when each guard has been standing in the way of the rung the ladder stands at.
+    pub blocked: BTreeMap<Guard, Time>,
+    /// The newest ruling: every verdict that is not a plain pass.
+    pub ruling: Option<Ruling>,
+    /// The attempts that count for this incident, oldest first.
+    pub attempts: Vec<AttemptId>,
+}
+
+/// Where the ladder of an incident stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(tag = "at", content = "rung", rename_all = "snake_case")]
+pub enum Standing {
+    /// No failure has been observed.
+    Observing,
+    /// This rung may start.
+    Ready(Rung),
+    /// A guard refuses this rung.
+    Waiting(Rung),
+    /// Only a person may let this rung start.
+    Asking(Rung),
+    /// An attempt is open.
+    Attempting(Rung),
+    /// No rung is left.
+    OutOfRungs,
+}
+
+/// Why the remediator does nothing more by itself. Left by health or by an operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Latch {
+    /// Out of rungs.
+    Exhausted,
+    /// Somebody else works on it, hardware is at fault, or a rung made it worse.
+    HandedOver,
+}
+
+/// The word shown for an incident.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum IncidentState {
+    /// No failure has been observed.
+    Observing,
+    /// Something stands in the way of the next rung.
+    Waiting,
+    /// Only a person may let the next rung start.
+    AwaitingHuman,
+    /// A rung runs.
+    Acting,
+    /// A rung has run; its effect is observed.
+    Verifying,
+    /// A clear runs: nothing interrupts it.
+    Critical,
+    /// The outcome of a rung is not known.
+    Unknown,
+    /// Out of rungs.
+    Exhausted,
+    /// Left to people.
+    HandedOver,
+}
+
+impl IncidentState {
+    /// Every state.
+    pub const ALL: [Self; 9] = [
+        Self::Observing,
+        Self::Waiting,
+        Self::AwaitingHuman,
+        Self::Acting,
+        Self::Verifying,
+        Self::Critical,
+        Self::Unknown,
+        Self::Exhausted,
+        Self::HandedOver,
+    ];
+
+    /// The word used in labels and output.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Observing => "observing",
+            Self::Waiting => "waiting",
+            Self::AwaitingHuman => "awaiting_human",
+            Self::Acting => "acting",
+            Self::Verifying => "verifying",
+            Self::Critical => "critical",
+            Self::Unknown => "unknown",
+            Self::Exhausted => "exhausted",
+            Self::HandedOver => "handed_over",
+        }
+    }
+}
+
+impl fmt::Display for IncidentState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// How an incident ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// We saw it fail and saw it healthy again.
+    Recovered,
+    /// It ended without our ever having seen it fail.
+    Ended,
+    /// Healthy after people had it.
+    HandedOver,
+    /// Healthy after we were out of rungs.
+    Exhausted,
+}
+
+impl Ending {
+    /// Every ending.
+    pub const ALL: [Self; 4] = [
+        Self::Recovered,
+        Self::Ended,
+        Self::HandedOver,
+        Self::Exhausted,
+    ];
+
+    /// The word used in labels and output.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Recovered => "recovered",
+            Self::Ended => "ended",
+            Self::HandedOver => "handed_over",
+            Self::Exhausted => "exhausted",
+        }
+    }
+}
+
+/// Who brought the target back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Actor {
+    /// It healed by itself, or people did it without us.
+    None,
+    /// A rung that ran without being asked for.
+    Automatic,
+}
+
+impl Actor {
+    /// Every actor.
+    pub const ALL: [Self; 2] = [Self::None, Self::Automatic];
+
+    /// The word used in labels and output.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Automatic => "automatic",
+        }
+    }
+}
+
+impl Incident {
+    /// A new incident.
+    #[must_use]
+    pub fn open(target: Target, opened_at: Time) -> Self {
+        Self {
+            id: IncidentId::new(&target, opened_at),
+            target,
+            opened_at,
+            first_failed_at: None,
+            network_bad_since: None,
+            network_back_at: None,
+            latch: None,
+            standing: Standing::Observing,
+            blocked: BTreeMap::new(),
+            ruling: None,
+            attempts: Vec::new(),
+        }
+    }
+
+    /// Takes in what was observed of the target at `at`.
+    pub(crate) fn observed(&mut self, condition: Condition, network: Network, at: Time) {
+        if condition == Condition::Failed {
+            self.first_failed_at = self.first_failed_at.or(Some(at));
+        }
+        match network {
+            Network::Bad | Network::Degraded => {
+                if self.network_bad_since.is_none() || self.network_back_at.is_some() {
+                    self.network_bad_since = Some(at);
+                }
+                self.network_back_at = None;
+            }
+            Network::Good | Network::NotApplicable => {
+                if self.network_bad_since.is_some() && self.network_back_at.is_none() {
+                    self.network_back_at = Some(at);
+                }
+            }
+            Network::Unknown => {}
+        }
+    }
+}
