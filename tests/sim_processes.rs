@@ -1,0 +1,1 @@
+//! Real processes of the simulator against each other.
