@@ -14,6 +14,7 @@ mod connection_info;
 mod line;
 mod module;
 
+use std::collections::HashSet;
 use std::fmt;
 
 pub use completeness::Gap;
@@ -209,6 +210,8 @@ enum Place {
 struct Parser {
     enquiry: Enquiry,
     place: Place,
+    seen: HashSet<SectionName>,
+    repeated: HashSet<SectionName>,
 }
 
 impl Parser {
@@ -230,24 +233,24 @@ impl Parser {
     }
 
     fn server(&mut self, line: usize, raw: &[u8]) {
-        if self.enquiry.server.is_some() {
-            return self.repeated(line, SectionName::Server, raw);
+        if !self.seen.insert(SectionName::Server) {
+            return self.repeat(line, SectionName::Server, raw);
         }
         self.enquiry.server = Some(Fields::default());
         self.place = Place::Server;
     }
 
     fn module(&mut self, line: usize, number: ModuleNumber, raw: &[u8]) {
-        if self.enquiry.module(number).is_some() {
-            return self.repeated(line, SectionName::Module(number), raw);
+        if !self.seen.insert(SectionName::Module(number)) {
+            return self.repeat(line, SectionName::Module(number), raw);
         }
         self.enquiry.modules.push(ModuleSection::new(number));
         self.place = Place::Module;
     }
 
-    fn repeated(&mut self, line: usize, name: SectionName, raw: &[u8]) {
+    fn repeat(&mut self, line: usize, name: SectionName, raw: &[u8]) {
         self.problem(line, ProblemKind::RepeatedSection, raw);
-        if !self.enquiry.repeated.contains(&name) {
+        if self.repeated.insert(name) {
             self.enquiry.repeated.push(name);
         }
         self.other(raw);
@@ -291,3 +294,6 @@ impl Parser {
 fn text(raw: &[u8]) -> String {
     String::from_utf8_lossy(raw).trim_end().to_owned()
 }
+
+#[cfg(test)]
+mod tests;

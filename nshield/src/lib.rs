@@ -11,11 +11,13 @@
 
 pub mod enquiry;
 pub mod hardserver;
+pub mod hardserver_config;
 #[cfg(feature = "icmp")]
 pub mod icmp;
 pub mod nopclearfail;
 #[cfg(feature = "runner")]
 pub mod runner;
+pub mod stattree;
 #[cfg(feature = "runner")]
 pub mod tools;
 

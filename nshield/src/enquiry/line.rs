@@ -69,7 +69,7 @@ impl Line {
         let line = raw.trim_ascii_end();
         match line.first() {
             None => Self::Blank,
-            Some(b' ' | b'\t') => field(line).map_or(Self::Unsplit, Self::Field),
+            Some(b' ' | b'\t') => field(padded(raw)).map_or(Self::Unsplit, Self::Field),
             Some(_) if line == b"Server:" => Self::Server,
             Some(_) => module_number(line).map_or(Self::OtherHeader, Self::Module),
         }
@@ -79,6 +79,11 @@ impl Line {
 /// Returns whether the vendor's tools are known to print this label.
 pub(super) fn is_known(label: &str) -> bool {
     KNOWN.contains(&label)
+}
+
+/// The line with its trailing spaces: an unknown label with an empty value is known by its padding.
+fn padded(raw: &[u8]) -> &[u8] {
+    raw.strip_suffix(b"\r").unwrap_or(raw)
 }
 
 fn module_number(line: &[u8]) -> Option<ModuleNumber> {
