@@ -11,7 +11,7 @@ use std::{
         fs::PermissionsExt,
         net::{UnixListener, UnixStream},
     },
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Condvar, Mutex, PoisonError},
     thread,
     time::{Duration, SystemTime},
@@ -164,27 +164,44 @@ fn announce() -> io::Result<()> {
 
 /// Looks at the world whenever somebody changed it or something is due.
 fn watch(shared: &Shared) {
-    let path = shared.store.root().world();
+    let root = shared.store.root();
     let (mut seen, mut look_at) = (None, At(0));
     loop {
-        let follows = fs::read_dir(shared.store.root().followed_networks())
-            .is_ok_and(|mut entries| entries.next().is_some());
-        if follows || version(&path) != seen || clock::now() >= look_at {
+        let present = Some(Traces::of(root));
+        if present != seen || clock::now() >= look_at {
             match shared.store.with_world(|world| next_look(world, world.now)) {
                 Ok(at) => look_at = at,
                 Err(error) => process::complain(&format!("{error:?}")),
             }
-            seen = version(&path);
+            seen = Some(Traces::of(root));
             shared.notify();
         }
         clock::pass(TICK);
     }
 }
 
-fn version(path: &Path) -> Option<SystemTime> {
-    fs::metadata(path)
-        .and_then(|metadata| metadata.modified())
-        .ok()
+/// What shows that somebody changed the world: the state's age, and what `sim/net/` says.
+#[derive(PartialEq, Eq)]
+struct Traces {
+    saved_at: Option<SystemTime>,
+    networks: Vec<(PathBuf, Vec<u8>)>,
+}
+
+impl Traces {
+    fn of(root: &Root) -> Self {
+        let saved_at = fs::metadata(root.world())
+            .and_then(|metadata| metadata.modified())
+            .ok();
+        let entries = fs::read_dir(root.followed_networks())
+            .into_iter()
+            .flatten()
+            .flatten();
+        let mut networks: Vec<_> = entries
+            .filter_map(|entry| Some((entry.path(), fs::read(entry.path()).ok()?)))
+            .collect();
+        networks.sort();
+        Self { saved_at, networks }
+    }
 }
 
 fn accept(shared: &Arc<Shared>, listener: &UnixListener, privileged: bool) {

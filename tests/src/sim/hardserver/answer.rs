@@ -47,7 +47,7 @@ pub(super) fn answer(
             wait,
             trick,
         } => {
-            let mut run = CommandRun {
+            let run = CommandRun {
                 shared,
                 command: *command,
                 wait: *wait,
@@ -60,36 +60,32 @@ pub(super) fn answer(
 }
 
 fn enquiry(shared: &Shared, only: Option<u32>, client: &mut Client<'_>) -> Result<(), AnswerError> {
-    let numbers = shared.store.with_world(|world| numbers(world))?;
+    let (numbers, server) = shared
+        .store
+        .with_world(|world| (numbers(world), enquiry_text::server_section(world)))?;
     if let Some(number) = only.filter(|number| *number != 0 && !numbers.contains(number)) {
         let refusal = format!("enquiry: module {number}: InvalidModule");
         return Ok(client.end(1, &refusal)?);
     }
     if only.is_none_or(|number| number == 0) {
-        client.out(
-            shared
-                .store
-                .with_world(|world| enquiry_text::server_section(world))?,
-        )?;
+        client.out(server)?;
     }
-    for number in numbers
+    let wanted: Vec<_> = numbers
         .into_iter()
         .filter(|number| only.is_none_or(|one| one == *number))
-    {
-        let section = once_not_held(shared, number, |world| {
-            world
-                .module(number)
-                .map(|module| enquiry_text::module_section(world, module))
-        })?;
-        client.out(section.unwrap_or_default())?;
-    }
+        .collect();
+    send_when_not_held(shared, &wanted, client, |world, number| {
+        let module = world.module(number);
+        module
+            .map(|module| enquiry_text::module_section(world, module))
+            .unwrap_or_default()
+    })?;
     Ok(client.end(0, "")?)
 }
 
 fn stattree(shared: &Shared, path: &[String], client: &mut Client<'_>) -> Result<(), AnswerError> {
-    for number in shared.store.with_world(|world| numbers(world))? {
-        once_not_held(shared, number, |_| ())?;
-    }
+    let numbers = shared.store.with_world(|world| numbers(world))?;
+    send_when_not_held(shared, &numbers, client, |_, _| String::new())?;
     match shared
         .store
         .with_world(|world| stattree_text::text(world, path))?
@@ -106,27 +102,36 @@ fn numbers(world: &World) -> Vec<u32> {
     world.modules.iter().map(|module| module.number).collect()
 }
 
-/// Does `work` as soon as commands for the module are no longer held.
-fn once_not_held<T>(
+/// Has each module's piece of output written, each as soon as commands for it are no longer held.
+///
+/// Nothing is sent under the world's lock: a tool whose caller does not read would stop the world.
+fn send_when_not_held(
     shared: &Shared,
-    number: u32,
-    work: impl FnOnce(&mut World) -> T,
-) -> Result<T, AnswerError> {
-    let asked_at = clock::now();
-    let mut work = Some(work);
+    numbers: &[u32],
+    client: &mut Client<'_>,
+    mut write: impl FnMut(&mut World, u32) -> String,
+) -> Result<(), AnswerError> {
+    let (mut left, mut asked_at) = (numbers, clock::now());
     loop {
-        let step = shared
-            .store
-            .with_world(|world| match world.held_until(number, asked_at) {
-                Some(until) => Err(until),
-                None => Ok(work.take().map(|work| work(world))),
-            })?;
-        match step {
-            Ok(Some(result)) => return Ok(result),
-            Ok(None) => return Err(AnswerError::Client(io::ErrorKind::Other.into())),
-            Err(until) => shared.wait_for_change(until),
-        }
         stay_hung_if_hung(shared);
+        let (text, held_until) = shared.store.with_world(|world| {
+            let mut text = String::new();
+            while let Some((number, others)) = left.split_first() {
+                if let Some(until) = world.held_until(*number, asked_at) {
+                    return (text, Some(until));
+                }
+                text.push_str(&write(world, *number));
+                (left, asked_at) = (others, world.now);
+            }
+            (text, None)
+        })?;
+        if !text.is_empty() {
+            client.out(text)?;
+        }
+        match held_until {
+            Some(until) => shared.wait_for_change(until),
+            None => return Ok(()),
+        }
     }
 }
 
@@ -140,52 +145,47 @@ struct CommandRun<'r> {
 }
 
 impl CommandRun<'_> {
-    fn answer(
-        &mut self,
-        modules: Option<&[u32]>,
-        client: &mut Client<'_>,
-    ) -> Result<(), AnswerError> {
-        let all = self.shared.store.with_world(|world| numbers(world))?;
-        let mut refused = false;
+    fn answer(&self, modules: Option<&[u32]>, client: &mut Client<'_>) -> Result<(), AnswerError> {
+        let (all, allowed, refused_code) = self.shared.store.with_world(|world| {
+            let allowed = self.privileged && world.knobs.hardserver.privileged;
+            (numbers(world), allowed, world.knobs.text.refused_exit_code)
+        })?;
+        let mut exit_code = 0;
         for number in modules.unwrap_or(&all) {
-            let status = self.run(*number)?;
-            refused |= !status.is_ok();
+            let status = if allowed || self.command == Command::NoOp {
+                self.run(*number, client)?
+            } else {
+                Status::named("AccessDenied")
+            };
+            if !status.is_ok() {
+                exit_code = refused_code;
+            }
             client.out(nopclearfail_text::reply_line(
                 *number,
                 self.command,
                 &status,
             ))?;
         }
-        let code = self
-            .shared
-            .store
-            .with_world(|world| world.knobs.text.refused_exit_code)?;
-        Ok(client.end(if refused { code } else { 0 }, "")?)
+        Ok(client.end(exit_code, "")?)
     }
 
-    fn run(&mut self, number: u32) -> Result<Status, AnswerError> {
+    fn run(&self, number: u32, client: &mut Client<'_>) -> Result<Status, AnswerError> {
         let (command, trick) = (self.command, self.trick);
-        let allowed = self.privileged
-            && self
-                .shared
-                .store
-                .with_world(|world| world.knobs.hardserver.privileged)?;
-        if !allowed && command != Command::NoOp {
-            return Ok(Status::named("AccessDenied"));
-        }
-        let status = once_not_held(self.shared, number, |world| {
+        let mut status = Status::ok();
+        send_when_not_held(self.shared, &[number], client, |world, number| {
             if let Some(span) = trick.effect_after {
                 let at = world.now + span.0;
                 world.command_later(number, command, at);
             }
-            match (
+            status = match (
                 &trick.status,
                 trick.no_effect || trick.effect_after.is_some(),
             ) {
                 (Some(status), _) => Status::named(status),
                 (None, true) => Status::ok(),
                 (None, false) => world.command(number, command),
-            }
+            };
+            String::new()
         })?;
         if self.wait && status.is_ok() {
             self.until_back(number)?;
