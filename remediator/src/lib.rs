@@ -12,6 +12,9 @@
 
 pub mod board;
 pub mod clock;
+pub mod engine;
+pub mod host;
+pub mod host_client;
 pub mod store;
 pub mod webhook;
 pub mod yaml;

@@ -1,0 +1,162 @@
+//! The engine: one actor per host, the sole writer of that host's state.
+//!
+//! It only carries things about. What to record and what to start is [`vcm_recovery::decide`]'s
+//! word, budgets are the store's, and the commands are the host runner's. A delivered alert is a
+//! wake-up and nothing more: the actor looks for itself before anything is decided.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{Notify, Semaphore};
+use tokio::task::JoinSet;
+use vcm_recovery::alert::Fact;
+use vcm_recovery::event::Event;
+use vcm_recovery::ids::HostName;
+use vcm_recovery::inventory::Inventory;
+use vcm_recovery::policy::Policy;
+use vcm_recovery::state::HostState;
+
+use crate::board::Board;
+use crate::clock::Clock;
+use crate::host_client::HostRunner;
+use crate::store::{Store, StoreError};
+use crate::webhook::Deliver;
+
+mod actor;
+mod attempt;
+mod pace;
+
+/// Looks at hosts that may be under way at once, in the whole fleet. Each is a few processes here
+/// or one SSH connection.
+pub const LOOKS_AT_ONCE: usize = 32;
+
+/// Called for every stored event, with the host's state before it.
+pub type OnEvent = Arc<dyn Fn(&Event, &HostState) + Send + Sync>;
+
+/// What the engine works with.
+#[derive(Clone)]
+pub struct EngineParts {
+    /// Where everything is recorded.
+    pub store: Arc<dyn Store>,
+    /// Where states are shown.
+    pub board: Arc<Board>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Which hosts exist.
+    pub inventory: Arc<Inventory>,
+    /// What is permitted.
+    pub policy: Arc<Policy>,
+    /// How each host is reached.
+    pub runners: BTreeMap<HostName, Arc<dyn HostRunner>>,
+    /// Who else wants to know of events.
+    pub on_event: OnEvent,
+}
+
+/// The running engine.
+pub struct Engine {
+    mailboxes: BTreeMap<HostName, Arc<Mailbox>>,
+    tasks: JoinSet<()>,
+}
+
+/// What was delivered for a host since its actor last looked. Facts join, so order, repetition
+/// and number do not matter.
+#[derive(Default)]
+struct Mailbox {
+    delivered: Mutex<Delivered>,
+    wake: Notify,
+}
+
+#[derive(Default)]
+struct Delivered {
+    facts: Vec<Fact>,
+    events: Vec<Event>,
+}
+
+/// The engine's door for the webhook.
+pub struct Door {
+    mailboxes: BTreeMap<HostName, Arc<Mailbox>>,
+}
+
+impl Engine {
+    /// Folds what is stored and starts an actor for every host of the inventory.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn start(parts: EngineParts) -> Result<Self, StoreError> {
+        let mut states = parts.store.load().await?;
+        let looks = Arc::new(Semaphore::new(LOOKS_AT_ONCE));
+        let mut mailboxes = BTreeMap::new();
+        let mut tasks = JoinSet::new();
+        for (name, entry) in &parts.inventory.hosts {
+            let Some(runner) = parts.runners.get(name).cloned() else {
+                tracing::error!(host = %name, "no host runner is configured; nothing will be done");
+                continue;
+            };
+            let state = states.remove(name).unwrap_or_else(|| HostState::new(name.clone()));
+            parts.board.publish(Arc::new(state.clone()));
+            let mailbox = Arc::new(Mailbox::default());
+            mailboxes.insert(name.clone(), Arc::clone(&mailbox));
+            let host = actor::Host { entry: entry.clone(), runner, looks: Arc::clone(&looks) };
+            tasks.spawn(actor::Actor::new(parts.clone(), host, mailbox, state).run());
+        }
+        for (name, state) in states {
+            tracing::warn!(
+                host = %name,
+                open_incidents = state.incidents.len(),
+                "the store knows a host that the inventory does not; it is shown and left alone"
+            );
+            parts.board.publish(Arc::new(state));
+        }
+        Ok(Self { mailboxes, tasks })
+    }
+
+    /// The door through which the webhook delivers.
+    #[must_use]
+    pub fn door(&self) -> Arc<Door> {
+        Arc::new(Door { mailboxes: self.mailboxes.clone() })
+    }
+
+    /// Comes back only when an actor has ended, which none ever should.
+    pub async fn failed(&mut self) {
+        while let Some(ended) = self.tasks.join_next().await {
+            match ended {
+                Err(error) if error.is_cancelled() => {}
+                Err(error) => {
+                    tracing::error!(%error, "the actor of a host has ended");
+                    return;
+                }
+                Ok(()) => {
+                    tracing::error!("the actor of a host has ended");
+                    return;
+                }
+            }
+        }
+        std::future::pending().await
+    }
+}
+
+impl Deliver for Door {
+    fn deliver(&self, facts: Vec<Fact>, events: Vec<Event>) {
+        for fact in facts {
+            if let Some(mailbox) = self.mailboxes.get(&fact.target.host) {
+                mailbox.put(|delivered| delivered.facts.push(fact));
+            }
+        }
+        for event in events {
+            if let Some(mailbox) = self.mailboxes.get(&event.entry.host) {
+                mailbox.put(|delivered| delivered.events.push(event));
+            }
+        }
+    }
+}
+
+impl Mailbox {
+    fn put(&self, put: impl FnOnce(&mut Delivered)) {
+        put(&mut self.delivered.lock().unwrap_or_else(PoisonError::into_inner));
+        self.wake.notify_one();
+    }
+
+    fn take(&self) -> Delivered {
+        std::mem::take(&mut self.delivered.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

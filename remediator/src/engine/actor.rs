@@ -1,0 +1,274 @@
+//! The actor of one host: absorb, look, decide, record, act, wait.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tracing::Instrument;
+use vcm_recovery::decide::{self, Action, Decision};
+use vcm_recovery::event::{Change, Entry, Event};
+use vcm_recovery::evidence::{Evidence, Look};
+use vcm_recovery::fleet::FleetView;
+use vcm_recovery::inventory::HostEntry;
+use vcm_recovery::policy::Site;
+use vcm_recovery::state::HostState;
+use vcm_recovery::time::Time;
+
+use super::pace::Pace;
+use super::{EngineParts, Mailbox};
+use crate::host_client::HostRunner;
+use crate::store::StoreError;
+
+/// How long to wait before the store is asked again after an error.
+const STORE_RETRY: Duration = Duration::from_secs(1);
+
+/// How often the host runner is asked about an attempt that runs.
+const RUNNER_POLL: Duration = Duration::from_millis(500);
+
+/// How often a critical section that could not be resumed is tried again.
+const RESUME_RETRY: Duration = Duration::from_secs(5);
+
+/// A host as its actor knows it.
+pub(super) struct Host {
+    pub(super) entry: HostEntry,
+    pub(super) runner: Arc<dyn HostRunner>,
+    pub(super) looks: Arc<Semaphore>,
+}
+
+/// The actor of one host.
+pub(super) struct Actor {
+    pub(super) parts: EngineParts,
+    pub(super) host: Host,
+    mailbox: Arc<Mailbox>,
+    pub(super) state: HostState,
+    pub(super) evidence: Evidence,
+    pace: Pace,
+    /// When to look and decide again, unless something is delivered before.
+    next_wake: Option<Time>,
+    /// A look is wanted because something new was delivered.
+    look_wanted: bool,
+}
+
+impl Actor {
+    pub(super) fn new(
+        parts: EngineParts,
+        host: Host,
+        mailbox: Arc<Mailbox>,
+        state: HostState,
+    ) -> Self {
+        let pace = Pace::new(parts.policy.tool_runs_per_minute);
+        let next_wake = Some(parts.clock.now());
+        let evidence = Evidence::default();
+        Self { parts, host, mailbox, state, evidence, pace, next_wake, look_wanted: false }
+    }
+
+    /// Never ends.
+    pub(super) async fn run(mut self) {
+        let span = tracing::info_span!("host", host = %self.host.entry.name);
+        async {
+            loop {
+                if let Err(error) = self.turn().await {
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "the store failed; nothing is started until it works again"
+                    );
+                    self.next_wake = Some(self.now().after(STORE_RETRY));
+                }
+                self.wait().await;
+            }
+        }
+        .instrument(span)
+        .await;
+    }
+
+    pub(super) fn now(&self) -> Time {
+        self.parts.clock.now()
+    }
+
+    /// One round: take in what came, ask about running attempts, look when it is time, decide.
+    async fn turn(&mut self) -> Result<(), StoreError> {
+        self.absorb();
+        self.poll_attempts().await?;
+        let decision = self.decide_and_record().await?;
+        let due = decision.next_wake.is_some_and(|at| at <= self.now());
+        let steps_run = self.state.unsettled().any(|attempt| attempt.running());
+        let mut decision = decision;
+        if (due || self.look_wanted) && !steps_run && self.look().await {
+            decision = self.decide_and_record().await?;
+        }
+        self.act(&decision).await?;
+        self.plan_next(&decision);
+        Ok(())
+    }
+
+    /// Takes in what the webhook has delivered. The facts are on disk already.
+    fn absorb(&mut self) {
+        let delivered = self.mailbox.take();
+        self.look_wanted |= !delivered.events.is_empty();
+        for fact in &delivered.facts {
+            self.state.deliver(fact);
+        }
+        for event in &delivered.events {
+            self.apply(event);
+        }
+        self.publish();
+    }
+
+    /// Looks at the host, unless it was looked at too often lately.
+    async fn look(&mut self) -> bool {
+        let now = self.now();
+        if self.pace.allowed_at(now) > now {
+            return false;
+        }
+        self.look_wanted = false;
+        let Ok(_permit) = self.host.looks.acquire().await else { return false };
+        let seen = self.host.runner.observe().await;
+        let at = self.now();
+        self.pace.looked(at);
+        if let Err(error) = &seen {
+            tracing::warn!(
+                error = error as &dyn std::error::Error,
+                "the host could not be observed"
+            );
+        }
+        self.evidence.push(Look { at, seen: seen.map_err(|error| chain(&error)) });
+        true
+    }
+
+    /// Decides, and records what was decided. What cannot be recorded did not happen.
+    async fn decide_and_record(&mut self) -> Result<Decision, StoreError> {
+        let decision = self.decide(&self.fleet());
+        self.record(decision.changes.clone()).await?;
+        Ok(decision)
+    }
+
+    pub(super) fn decide(&self, fleet: &FleetView) -> Decision {
+        let site = Site { host: &self.host.entry, policy: &self.parts.policy };
+        decide::decide(&self.state, &self.evidence, fleet, site, self.now())
+    }
+
+    /// The newest known state of the whole fleet.
+    pub(super) fn fleet(&self) -> FleetView {
+        FleetView::of(self.parts.board.all().iter().map(AsRef::as_ref))
+    }
+
+    /// Stores entries and applies them.
+    pub(super) async fn record(&mut self, entries: Vec<Entry>) -> Result<(), StoreError> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        if entries.iter().any(|entry| matches!(entry.change, Change::Observed(_)))
+            && let Some(seen) = self.evidence.observation()
+        {
+            self.parts.store.keep_observation(&self.host.entry.name, seen).await?;
+        }
+        let events = self.parts.store.append(entries).await?;
+        for event in &events {
+            self.apply(event);
+        }
+        self.publish();
+        Ok(())
+    }
+
+    /// Applies one stored event.
+    pub(super) fn apply(&mut self, event: &Event) {
+        log(event);
+        (self.parts.on_event)(event, &self.state);
+        self.state.apply(event);
+    }
+
+    pub(super) fn publish(&self) {
+        self.parts.board.publish(Arc::new(self.state.clone()));
+    }
+
+    /// Carries out what was decided.
+    async fn act(&mut self, decision: &Decision) -> Result<(), StoreError> {
+        for (_, action) in &decision.actions {
+            if let Action::Resume(attempt) = action {
+                self.resume(*attempt).await?;
+            }
+        }
+        match &decision.proposal {
+            Some(proposal) => self.attempt(proposal).await,
+            None => Ok(()),
+        }
+    }
+
+    /// When the next round is due.
+    fn plan_next(&mut self, decision: &Decision) {
+        let now = self.now();
+        let running = self.state.unsettled().any(|attempt| attempt.running());
+        let interrupted = self.state.unsettled().any(|attempt| attempt.interrupted);
+        let regular = if running { None } else { decision.next_wake };
+        let wanted = if self.look_wanted && !running { Some(now) } else { regular };
+        let look = wanted.map(|at| at.max(self.pace.allowed_at(now)));
+        let poll = if interrupted { RESUME_RETRY } else { RUNNER_POLL };
+        let poll = running.then(|| now.after(poll));
+        self.next_wake = look.into_iter().chain(poll).min();
+    }
+
+    /// Waits until the next round is due or something is delivered.
+    async fn wait(&self) {
+        let woken = self.mailbox.wake.notified();
+        match self.next_wake {
+            Some(at) => {
+                let _woken_or_due = tokio::time::timeout(at.since(self.now()), woken).await;
+            }
+            None => woken.await,
+        }
+    }
+}
+
+/// An error with its causes, on one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+/// One line per state transition.
+fn log(event: &Event) {
+    let incident = event.entry.incident.as_ref().map(ToString::to_string).unwrap_or_default();
+    let module = event.entry.target.as_ref().and_then(|target| target.module);
+    let module = module.map(|module| module.to_string()).unwrap_or_default();
+    match &event.entry.change {
+        Change::IncidentOpened => tracing::info!(incident, module, "incident opened"),
+        Change::IncidentLatched { latch, reason } => {
+            tracing::warn!(incident, module, ?latch, reason, "incident latched");
+        }
+        Change::IncidentClosed(closing) => tracing::info!(
+            incident,
+            module,
+            ending = closing.ending.as_str(),
+            actor = closing.actor.as_str(),
+            reason = closing.reason,
+            "incident closed"
+        ),
+        Change::IntentReserved(intent) => tracing::info!(
+            incident, module, attempt = %intent.attempt, rung = %intent.rung, "attempt reserved"
+        ),
+        Change::AttemptReported { attempt, report } => {
+            tracing::info!(incident, module, %attempt, ?report, "attempt reported");
+        }
+        Change::PageRaised { reason, text } => {
+            tracing::error!(incident, module, reason = reason.as_str(), text, "page raised");
+        }
+        Change::PageCleared { reason } => {
+            tracing::info!(incident, module, reason = reason.as_str(), "page cleared");
+        }
+        Change::Decided(ruling) => {
+            tracing::info!(incident, module, standing = ?ruling.standing, "decided");
+        }
+        Change::FactChanged(fact) => {
+            tracing::info!(module, alert = fact.name, firing = fact.firing, "alert changed");
+        }
+        Change::Observed(summary) => {
+            tracing::info!(hardserver = ?summary.hardserver, "host looks different");
+        }
+    }
+}

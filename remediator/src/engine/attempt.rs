@@ -1,0 +1,198 @@
+//! Attempts as the engine carries them: reserve, decide once more, order, ask, resume.
+
+use vcm_recovery::attempt::{Intent, Outcome, Report};
+use vcm_recovery::decide::Proposal;
+use vcm_recovery::event::{Change, Entry};
+use vcm_recovery::ids::AttemptId;
+use vcm_recovery::inventory::Target;
+
+use super::actor::{Actor, chain};
+use crate::host_client::{Answer, AttemptStatus, Order};
+use crate::store::{Reservation, StoreError};
+
+impl Actor {
+    /// Reserves budgets and intent, decides once more with the budget held, and orders the
+    /// attempt.
+    pub(super) async fn attempt(&mut self, proposal: &Proposal) -> Result<(), StoreError> {
+        let attempt = AttemptId::from_bits(uuid::Uuid::now_v7().as_u128());
+        let intent = self.intent(attempt, proposal);
+        let entry = self.entry(&proposal.target, Change::IntentReserved(intent));
+        // The evidence behind an intent is on disk before the intent is.
+        if let Some(seen) = self.evidence.observation() {
+            self.parts.store.keep_observation(&self.host.entry.name, seen).await?;
+        }
+        let budgets = self.parts.policy.budgets;
+        let reserved = match self.parts.store.reserve(entry, budgets).await? {
+            Reservation::Reserved(event) => event,
+            Reservation::Refused(guard, reason) => {
+                tracing::info!(%guard, reason, rung = %proposal.rung, "no budget; will look again");
+                return Ok(());
+            }
+        };
+        // Both views are without this attempt, or it would stand in its own way.
+        let again = self.decide(&self.fleet());
+        self.apply(&reserved);
+        self.publish();
+        if again.proposal.as_ref() != Some(proposal) {
+            let reason = "the decision did not stand with the budget held".to_owned();
+            return self.settle(attempt, proposal, Outcome::Cancelled, reason).await;
+        }
+        self.order(attempt, proposal).await
+    }
+
+    fn intent(&self, attempt: AttemptId, proposal: &Proposal) -> Intent {
+        Intent {
+            attempt,
+            incident: proposal.incident.clone(),
+            target: proposal.target.clone(),
+            rung: proposal.rung,
+            epoch: self.parts.store.identity().epoch,
+            observation: proposal.observation,
+            ceiling: proposal.ceiling,
+            esn: proposal.esn.clone(),
+            hsms: proposal.hsms.clone(),
+            steps: proposal.steps.clone(),
+            healthy_before: proposal.healthy_before.clone(),
+        }
+    }
+
+    async fn order(&mut self, attempt: AttemptId, proposal: &Proposal) -> Result<(), StoreError> {
+        let identity = self.parts.store.identity();
+        let order = Order {
+            attempt,
+            epoch: identity.epoch,
+            store: identity.store_id,
+            rung: proposal.rung,
+            module: proposal.target.module,
+            esn: proposal.esn.clone(),
+            observation: proposal.observation,
+            max_age: self.parts.policy.evidence_max_age,
+        };
+        match self.host.runner.run(order).await {
+            Ok(Answer::Accepted) => self.report(attempt, &proposal.target, Report::Accepted).await,
+            Ok(Answer::Refused { guard, reason }) => {
+                let reason = match guard {
+                    Some(guard) => format!("{guard}: {reason}"),
+                    None => reason,
+                };
+                self.settle(attempt, proposal, Outcome::Refused, reason).await
+            }
+            // Nobody knows whether it started: the journal on the host will tell.
+            Err(error) => {
+                tracing::warn!(%attempt, error = chain(&error), "the host runner did not answer");
+                Ok(())
+            }
+        }
+    }
+
+    async fn settle(
+        &mut self,
+        attempt: AttemptId,
+        proposal: &Proposal,
+        outcome: Outcome,
+        reason: String,
+    ) -> Result<(), StoreError> {
+        self.report(attempt, &proposal.target, Report::Settled { outcome, reason }).await
+    }
+
+    /// Asks the host runner about every attempt whose steps may still run.
+    pub(super) async fn poll_attempts(&mut self) -> Result<(), StoreError> {
+        let running: Vec<(AttemptId, Target, bool)> = self
+            .state
+            .unsettled()
+            .filter(|attempt| attempt.running() && !attempt.interrupted)
+            .map(|attempt| {
+                (attempt.intent.attempt, attempt.intent.target.clone(), attempt.accepted)
+            })
+            .collect();
+        for (attempt, target, accepted) in running {
+            let status = self.host.runner.result(attempt).await;
+            let status = match status {
+                Ok(AttemptStatus::NotFound) if !accepted => {
+                    let epoch = self.parts.store.identity().epoch;
+                    self.host.runner.tombstone(attempt, epoch).await
+                }
+                status => status,
+            };
+            match status {
+                Ok(status) => {
+                    if let Some(report) = report_of(status) {
+                        self.report(attempt, &target, report).await?;
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%attempt, error = chain(&error), "the attempt cannot be asked after");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Has an open critical section finished on the host.
+    pub(super) async fn resume(&mut self, attempt: AttemptId) -> Result<(), StoreError> {
+        let Some(target) = self.state.attempts.get(&attempt).map(|a| a.intent.target.clone())
+        else {
+            return Ok(());
+        };
+        let epoch = self.parts.store.identity().epoch;
+        match self.host.runner.resume(attempt, epoch).await {
+            Ok(Answer::Accepted) => self.report(attempt, &target, Report::Accepted).await,
+            // The section may have been finished by somebody else: the journal will tell.
+            Ok(Answer::Refused { reason, .. }) => {
+                tracing::warn!(%attempt, reason, "the critical section was not resumed");
+                match self.host.runner.result(attempt).await.ok().and_then(report_of) {
+                    Some(Report::Interrupted { .. }) | None => Ok(()),
+                    Some(report) => self.report(attempt, &target, report).await,
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%attempt, error = chain(&error), "the host runner did not answer");
+                Ok(())
+            }
+        }
+    }
+
+    async fn report(
+        &mut self,
+        attempt: AttemptId,
+        target: &Target,
+        report: Report,
+    ) -> Result<(), StoreError> {
+        let entry = self.entry(target, Change::AttemptReported { attempt, report });
+        self.record(vec![entry]).await
+    }
+
+    fn entry(&self, target: &Target, change: Change) -> Entry {
+        Entry {
+            host: self.host.entry.name.clone(),
+            target: Some(target.clone()),
+            incident: self.state.incidents.get(target).map(|incident| incident.id.clone()),
+            change,
+        }
+    }
+}
+
+/// What a status means for the record; `None` while nothing has changed.
+///
+/// An attempt that was cut short without an open section goes on to be verified by observation:
+/// nothing of it lives, and what it did shows on the host.
+fn report_of(status: AttemptStatus) -> Option<Report> {
+    let settled = |outcome, reason| Some(Report::Settled { outcome, reason });
+    match status {
+        AttemptStatus::Running => None,
+        AttemptStatus::Refused { reason } => settled(Outcome::Refused, reason),
+        AttemptStatus::Tombstoned => {
+            settled(Outcome::Cancelled, "it never started on the host".to_owned())
+        }
+        AttemptStatus::Ended { detail } => Some(Report::Ended { detail }),
+        AttemptStatus::Interrupted { section_open: true, detail } => {
+            Some(Report::Interrupted { detail })
+        }
+        AttemptStatus::Interrupted { section_open: false, detail } => {
+            Some(Report::Ended { detail: format!("cut short: {detail}") })
+        }
+        AttemptStatus::NotFound => Some(Report::Ended {
+            detail: "the host accepted it and has no record of it any more".to_owned(),
+        }),
+    }
+}

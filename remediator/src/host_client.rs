@@ -1,0 +1,292 @@
+//! The engine's side of the host runner: orders go out as fixed arguments, one JSON document
+//! comes back.
+//!
+//! The engine knows [`HostRunner`] only; [`LocalRunner`] is the one on this machine.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::time::Duration;
+
+use nshield::runner::{self, Ending, Exit, Invocation, StartError};
+use nshield::{Esn, ModuleNumber};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use vcm_recovery::guard::Guard;
+use vcm_recovery::ids::{AttemptId, Epoch, ObservationId, StoreId};
+use vcm_recovery::observation::{OBSERVATION_SCHEMA, Observation};
+use vcm_recovery::tier::Rung;
+
+/// The longest look: `enquiry` may take 50 s, the rest runs beside it.
+const OBSERVE_DEADLINE: Duration = Duration::from_secs(60);
+
+/// The longest order: it looks again before it answers.
+const ORDER_DEADLINE: Duration = Duration::from_secs(90);
+
+/// Reading a journal.
+const RESULT_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Most output of the host runner that is read, in bytes. An observation of 200 modules has 100 kB.
+const DOCUMENT_LIMIT: usize = 4 * 1024 * 1024;
+
+/// A call of the host runner under way.
+pub type Call<'a, T> = Pin<Box<dyn Future<Output = Result<T, HostRunnerError>> + Send + 'a>>;
+
+/// What the engine wants of a host runner, wherever it runs.
+pub trait HostRunner: fmt::Debug + Send + Sync {
+    /// Looks at the host. Changes nothing.
+    fn observe(&self) -> Call<'_, Observation>;
+
+    /// Orders an attempt. The runner looks again, and accepts or refuses.
+    fn run(&self, order: Order) -> Call<'_, Answer>;
+
+    /// Reads what became of an attempt.
+    fn result(&self, attempt: AttemptId) -> Call<'_, AttemptStatus>;
+
+    /// Orders an open critical section to be finished.
+    fn resume(&self, attempt: AttemptId, epoch: Epoch) -> Call<'_, Answer>;
+
+    /// Makes sure that an attempt never starts, unless it already has.
+    fn tombstone(&self, attempt: AttemptId, epoch: Epoch) -> Call<'_, AttemptStatus>;
+}
+
+/// An attempt as the host runner is told of it: a tier and a parsed number, never a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// The start of the remediator that orders it.
+    pub epoch: Epoch,
+    /// The store it is recorded in.
+    pub store: StoreId,
+    /// What to run.
+    pub rung: Rung,
+    /// The module, unless it is about the host.
+    pub module: Option<ModuleNumber>,
+    /// The serial number that the inventory has for it.
+    pub esn: Option<Esn>,
+    /// The observation it was decided on.
+    pub observation: ObservationId,
+    /// How old that observation may be by the host's clock.
+    pub max_age: Duration,
+}
+
+/// What the host runner says to an order.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub enum Answer {
+    /// It is journalled and goes on alone.
+    Accepted,
+    /// It will not be done.
+    Refused {
+        /// The guard that refused, where it was one.
+        guard: Option<Guard>,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What the host runner knows of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum AttemptStatus {
+    /// Nothing.
+    NotFound,
+    /// It refused it.
+    Refused {
+        /// Why.
+        reason: String,
+    },
+    /// It never started and never will.
+    Tombstoned,
+    /// It runs.
+    Running,
+    /// Its steps were run.
+    Ended {
+        /// What came of them, for people.
+        detail: String,
+    },
+    /// It was cut short and nothing of it lives.
+    Interrupted {
+        /// Whether a clear is half done.
+        section_open: bool,
+        /// What is known, for people.
+        detail: String,
+    },
+}
+
+/// The host runner could not be asked, or did not answer with a document.
+#[derive(Debug, thiserror::Error)]
+pub enum HostRunnerError {
+    /// It was never started.
+    #[error("the host runner could not be started")]
+    Start(#[source] StartError),
+    /// It did not end by its deadline, or printed too much.
+    #[error("host {verb} did not end properly")]
+    NotEnded {
+        /// What was asked.
+        verb: &'static str,
+    },
+    /// It ended with an error.
+    #[error("host {verb} ended with {exit:?}: {message}")]
+    Failed {
+        /// What was asked.
+        verb: &'static str,
+        /// How it ended.
+        exit: Exit,
+        /// What it printed, cut short.
+        message: String,
+    },
+    /// What it printed is no such document.
+    #[error("host {verb} printed an unexpected document")]
+    Document {
+        /// What was asked.
+        verb: &'static str,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The document is of another version.
+    #[error("the observation has schema {0}, this build reads {OBSERVATION_SCHEMA}")]
+    Schema(u32),
+}
+
+/// The host runner on this machine: this program, started anew for each call.
+#[derive(Clone, Debug)]
+pub struct LocalRunner {
+    /// This program.
+    pub program: PathBuf,
+    /// The host's own configuration file.
+    pub config_file: PathBuf,
+}
+
+impl LocalRunner {
+    async fn call<T: DeserializeOwned>(
+        &self,
+        verb: &'static str,
+        arguments: Vec<String>,
+        deadline: Duration,
+    ) -> Result<T, HostRunnerError> {
+        let fixed = ["host", verb, "--config.file"].map(std::ffi::OsString::from);
+        let vector = fixed
+            .into_iter()
+            .chain([self.config_file.clone().into_os_string()])
+            .chain(arguments.into_iter().map(Into::into));
+        let invocation =
+            Invocation::new(&self.program, vector, deadline).with_output_limit(DOCUMENT_LIMIT);
+        let run = runner::run(invocation).await.map_err(HostRunnerError::Start)?;
+        match run.ending {
+            Ending::Exited(Exit::Code(0)) => serde_json::from_slice(&run.stdout)
+                .map_err(|source| HostRunnerError::Document { verb, source }),
+            Ending::Exited(exit) => Err(HostRunnerError::Failed {
+                verb,
+                exit,
+                message: excerpt(&run.stdout, &run.stderr),
+            }),
+            Ending::TimedOut(_) | Ending::OutputLimit(_) => Err(HostRunnerError::NotEnded { verb }),
+        }
+    }
+}
+
+/// The end of what a failed call printed, on one line.
+fn excerpt(stdout: &[u8], stderr: &[u8]) -> String {
+    let text = if stderr.is_empty() { stdout } else { stderr };
+    let text = String::from_utf8_lossy(text);
+    let line = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no output");
+    line.trim().chars().filter(|c| !c.is_control()).take(300).collect()
+}
+
+fn attempt_arguments(attempt: AttemptId, epoch: Epoch) -> Vec<String> {
+    vec!["--attempt".to_owned(), attempt.to_string(), "--epoch".to_owned(), epoch.to_string()]
+}
+
+impl Order {
+    /// The order as arguments: fixed words, parsed numbers and ids.
+    fn arguments(&self) -> Vec<String> {
+        let mut arguments = attempt_arguments(self.attempt, self.epoch);
+        let esn = self.esn.as_ref().map_or_else(|| "unconfirmed".to_owned(), ToString::to_string);
+        let max_age = format!("{}ms", self.max_age.as_millis());
+        for (flag, value) in [
+            ("--store", self.store.to_string()),
+            ("--tier", self.rung.to_string()),
+            ("--esn", esn),
+            ("--observation", self.observation.to_string()),
+            ("--max-age", max_age),
+        ] {
+            arguments.extend([flag.to_owned(), value]);
+        }
+        if let Some(module) = self.module {
+            arguments.extend(["--module".to_owned(), module.to_string()]);
+        }
+        arguments
+    }
+}
+
+impl HostRunner for LocalRunner {
+    fn observe(&self) -> Call<'_, Observation> {
+        Box::pin(async {
+            let seen: Observation = self.call("observe", Vec::new(), OBSERVE_DEADLINE).await?;
+            if seen.schema == OBSERVATION_SCHEMA {
+                Ok(seen)
+            } else {
+                Err(HostRunnerError::Schema(seen.schema))
+            }
+        })
+    }
+
+    fn run(&self, order: Order) -> Call<'_, Answer> {
+        Box::pin(async move { self.call("run", order.arguments(), ORDER_DEADLINE).await })
+    }
+
+    fn result(&self, attempt: AttemptId) -> Call<'_, AttemptStatus> {
+        let arguments = vec!["--attempt".to_owned(), attempt.to_string()];
+        Box::pin(self.call("result", arguments, RESULT_DEADLINE))
+    }
+
+    fn resume(&self, attempt: AttemptId, epoch: Epoch) -> Call<'_, Answer> {
+        Box::pin(self.call("resume", attempt_arguments(attempt, epoch), ORDER_DEADLINE))
+    }
+
+    fn tombstone(&self, attempt: AttemptId, epoch: Epoch) -> Call<'_, AttemptStatus> {
+        Box::pin(self.call("tombstone", attempt_arguments(attempt, epoch), RESULT_DEADLINE))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn order_is_fixed_words_numbers_and_ids() {
+        let order = Order {
+            attempt: AttemptId::from_bits(1),
+            epoch: Epoch(7),
+            store: StoreId::from_bits(2),
+            rung: Rung::Retry,
+            module: ModuleNumber::try_from(3).ok(),
+            esn: None,
+            observation: ObservationId::from_bits(4),
+            max_age: Duration::from_secs(30),
+        };
+        assert_eq!(
+            order.arguments().join(" "),
+            "--attempt 00000000-0000-0000-0000-000000000001 --epoch 7 \
+             --store 00000000-0000-0000-0000-000000000002 --tier retry --esn unconfirmed \
+             --observation 00000000-0000-0000-0000-000000000004 --max-age 30000ms --module 3"
+        );
+    }
+
+    #[test]
+    fn documents_of_the_runner_are_read() {
+        let refused = r#"{"attempt":"x","answer":"refused","guard":"network_bad","reason":"r"}"#;
+        assert_eq!(
+            serde_json::from_str::<Answer>(refused).unwrap(),
+            Answer::Refused { guard: Some(Guard::NetworkBad), reason: "r".to_owned() }
+        );
+        let cut = r#"{"status":"interrupted","section_open":true,"detail":"d"}"#;
+        assert_eq!(
+            serde_json::from_str::<AttemptStatus>(cut).unwrap(),
+            AttemptStatus::Interrupted { section_open: true, detail: "d".to_owned() }
+        );
+    }
+}
