@@ -2,4 +2,5 @@
 //!
 //! Nothing in here is shipped to a tenant host.
 
+pub mod lab;
 pub mod sim;

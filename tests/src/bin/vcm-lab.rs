@@ -1,0 +1,87 @@
+//! `vcm-lab`: the lab's program. `tests/demo` runs it; `guard` is for the lab itself.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand, builder::PossibleValuesParser};
+use vcm_lab::lab::{
+    demo, guard,
+    scenario::{SCENARIOS, Scenario},
+};
+
+#[derive(Parser)]
+#[command(about = "The lab of the VCM monitoring and recovery suite", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Breaks a simulated VCM and shows, live, how it is recovered. Exits 0 only when the expected
+    /// end was really reached.
+    Demo {
+        /// What breaks.
+        #[arg(long, default_value = "retry", value_parser = scenario_names())]
+        scenario: String,
+        /// Leaves everything running afterwards and prints the addresses to open.
+        #[arg(long)]
+        keep: bool,
+    },
+    /// Lists the scenarios.
+    Scenarios,
+    /// Reads from standard input what a lab has started, and ends it when the input closes.
+    #[command(hide = true)]
+    Guard {
+        /// The lab's directory.
+        workspace: PathBuf,
+    },
+}
+
+fn scenario_names() -> PossibleValuesParser {
+    SCENARIOS
+        .iter()
+        .map(|scenario| scenario.name)
+        .collect::<Vec<_>>()
+        .into()
+}
+
+fn main() -> ExitCode {
+    match Arguments::parse().command {
+        Command::Demo { scenario, keep } => demo(&scenario, keep),
+        Command::Scenarios => {
+            list();
+            ExitCode::SUCCESS
+        }
+        Command::Guard { workspace } => {
+            guard::run(&workspace, std::io::stdin().lock());
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the end of a program for people")]
+fn demo(name: &str, keep: bool) -> ExitCode {
+    let result = tokio::runtime::Runtime::new()
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| {
+            // The command line has checked the name.
+            let scenario = Scenario::named(name).unwrap_or(&SCENARIOS[0]);
+            runtime
+                .block_on(demo::run(scenario, keep))
+                .map_err(anyhow::Error::from)
+        });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("vcm-lab: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "this is what was asked for")]
+fn list() {
+    for scenario in SCENARIOS {
+        println!("{:<20} {}", scenario.name, scenario.story);
+    }
+}
