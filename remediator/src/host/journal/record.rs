@@ -1,0 +1,144 @@
+//! What a journal says, record by record. Names and meaning are a file format: they are read by
+//! later versions.
+
+use nshield::runner::ProcessIdentity;
+use nshield::{Esn, ModuleNumber};
+use serde::{Deserialize, Serialize};
+use vcm_recovery::guard::Guard;
+use vcm_recovery::ids::{AttemptId, Epoch, ObservationId, StoreId};
+use vcm_recovery::step::Step;
+use vcm_recovery::tier::Rung;
+
+use crate::host::kernel::Moment;
+
+/// The version of the records that this build writes and reads.
+pub const SCHEMA: u32 = 1;
+
+/// One line of a journal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Counts from 0 without a gap.
+    pub seq: u64,
+    /// When, in milliseconds since the Unix epoch. For people.
+    pub wall_ms: i64,
+    /// When, in milliseconds of the boot time clock.
+    pub boottime_ms: u64,
+    /// In which boot.
+    pub boot_id: String,
+    /// What.
+    pub record: Record,
+}
+
+impl Entry {
+    /// When it was written.
+    #[must_use]
+    pub fn at(&self) -> Moment {
+        Moment {
+            wall_ms: self.wall_ms,
+            boottime_ms: self.boottime_ms,
+            boot_id: self.boot_id.clone(),
+        }
+    }
+}
+
+/// What happened, or is about to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Record {
+    /// The attempt will be run.
+    Accepted(Box<Accepted>),
+    /// Nothing was or will be done.
+    Refused {
+        /// The guard that refused, where it was one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        guard: Option<Guard>,
+        /// Why.
+        reason: String,
+    },
+    /// The step is about to start; from here on it may have had its effect.
+    StepStarted {
+        /// Counts the steps of this attempt from 0. Repetitions go on counting behind the plan.
+        index: u32,
+        /// The step.
+        step: Step,
+    },
+    /// The process of the step that started last.
+    Process(ProcessIdentity),
+    /// The step is over, as far as it can be told.
+    StepFinished {
+        /// Which step.
+        index: u32,
+        /// How it ended.
+        exit: StepExit,
+        /// What it printed, cut and redacted.
+        output: String,
+    },
+    /// Nothing more will be done.
+    Ended {
+        /// What came of it, for people.
+        detail: String,
+    },
+    /// Another process goes on with the critical section.
+    Resumed {
+        /// The start of the remediator that asked for it.
+        epoch: Epoch,
+        /// The process.
+        runner: ProcessIdentity,
+    },
+    /// The attempt never started and never will.
+    Tombstoned {
+        /// The start of the remediator that asked for it.
+        epoch: Epoch,
+    },
+}
+
+/// What was accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// The start of the remediator that asked for it.
+    pub epoch: Epoch,
+    /// Its store.
+    pub store: StoreId,
+    /// What is run.
+    pub tier: Rung,
+    /// The module it is about; absent when it is about the host itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub module: Option<ModuleNumber>,
+    /// The serial number of the module, where the inventories know it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub esn: Option<Esn>,
+    /// The observation that was decided on.
+    pub observation: ObservationId,
+    /// The observation that the host runner made under its lock.
+    pub fresh: ObservationId,
+    /// The plan.
+    pub plan: Vec<Step>,
+    /// The process that runs it.
+    pub runner: ProcessIdentity,
+}
+
+/// How a step ended. What it achieved is for an observation to say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepExit {
+    /// With an exit status.
+    Code(i32),
+    /// By a signal.
+    Signal(i32),
+    /// It ended and nobody saw how.
+    Unseen,
+    /// Its time was over, and it was ended.
+    TimedOut,
+    /// It printed too much, and was ended.
+    TooMuchOutput,
+    /// Its time was over, and it lives on: what it does is not known until it is gone.
+    StillRunning,
+    /// It certainly never ran: why.
+    NeverStarted(String),
+    /// A wait is over.
+    Waited,
+}

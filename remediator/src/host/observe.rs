@@ -1,0 +1,154 @@
+//! One look at the host: `enquiry`, the hardserver's socket, the network and `stattree` side by
+//! side, each with its own deadline and status, put together into one [`Observation`].
+//!
+//! `host observe` prints and keeps it. `host run` and `host resume` take the same look themselves,
+//! without `stattree`, before they do anything.
+
+pub mod kept;
+
+mod modules;
+mod network;
+mod stop_sign;
+mod tools;
+
+use std::fs;
+use std::io;
+
+use nshield::enquiry::Enquiry;
+use nshield::hardserver::{LookResult, SocketProbe};
+use nshield::runner::{Run, StartError};
+use nshield::stattree::StatTree;
+use nshield::tools::{Installation, look};
+use uuid::Uuid;
+use vcm_recovery::ids::ObservationId;
+use vcm_recovery::observation::{
+    HardserverLook, OBSERVATION_SCHEMA, Observation, SourceStatus, Sources, StopSign,
+};
+
+use super::config::HostConfig;
+use super::kernel;
+use tools::Asked;
+
+/// The longest text of a hold file that is shown, in characters.
+const HOLD_TEXT_MAX: usize = 200;
+
+/// How much is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Everything.
+    Full,
+    /// Without `stattree`: what is needed to decide whether a step may start.
+    WithoutStatistics,
+}
+
+/// Why there is no observation at all.
+#[derive(Debug, thiserror::Error)]
+pub enum ObserveError {
+    /// Without the boot id a look cannot be dated.
+    #[error("cannot read the boot id")]
+    BootId(#[source] io::Error),
+}
+
+/// Takes one look.
+///
+/// # Errors
+/// Only if the look could not be dated: whatever a source does, the observation says it.
+pub async fn observe(config: &HostConfig, depth: Depth) -> Result<Observation, ObserveError> {
+    let boot_id = kernel::boot_id().map_err(ObserveError::BootId)?;
+    let started_boottime = kernel::boottime_ms();
+    let installation = Installation::at(&config.nfast_root);
+    let (asked, statistics, socket, networks) = tokio::join!(
+        tools::enquiry(config),
+        tools::stattree(config, depth),
+        installation.probe_socket(),
+        network::looks(config),
+    );
+    let enquiry = Enquiry::parse(stdout(&asked.full));
+    let tree = statistics
+        .as_ref()
+        .map(|run| StatTree::parse(stdout(run)))
+        .filter(|tree| tree.final_newline);
+    let hardserver = hardserver(&asked, socket);
+    let server_statistic = |id| tree.as_ref()?.server()?.counter(id);
+    let gaps = tools::gaps(&asked.full, &enquiry, config);
+    Ok(Observation {
+        schema: OBSERVATION_SCHEMA,
+        observation_id: ObservationId::from_bits(Uuid::now_v7().as_u128()),
+        boot_id,
+        started_boottime,
+        sources: Sources {
+            enquiry: tools::enquiry_status(&asked.full, &gaps),
+            enquiry_server: tools::optional_status(asked.server.as_ref()),
+            stattree: tools::optional_status(statistics.as_ref()),
+            socket: socket_status(socket),
+        },
+        hardserver,
+        complete: gaps.is_empty(),
+        modules: modules::looks(config, &enquiry, tree.as_ref(), networks),
+        clients: server_statistic("ClientCount"),
+        hardserver_uptime: server_statistic("Uptime"),
+        stop: match hardserver {
+            HardserverLook::SuspectedDown => stop_sign::read(config).await,
+            HardserverLook::Up
+            | HardserverLook::Unresponsive
+            | HardserverLook::PermissionDenied
+            | HardserverLook::Unknown => StopSign::None,
+        },
+        hold: hold(config),
+        max_tier: config.max_tier,
+        finished_boottime: kernel::boottime_ms(),
+    })
+}
+
+fn stdout(run: &Result<Run, StartError>) -> &[u8] {
+    run.as_ref().map_or(&[], |run| &run.stdout)
+}
+
+/// A printed `Server:` section proves that the hardserver answered, whichever of the two printed
+/// it; everything else is for the full `enquiry` to say.
+fn hardserver(asked: &Asked, socket: SocketProbe) -> HardserverLook {
+    let full = look(&asked.full, Some(socket)).classify();
+    let server = asked
+        .server
+        .as_ref()
+        .map(|run| look(run, Some(socket)).classify());
+    match (full, server) {
+        (LookResult::Up, _) | (_, Some(LookResult::Up)) => HardserverLook::Up,
+        (LookResult::SuspectedDown, _) => HardserverLook::SuspectedDown,
+        (LookResult::Unresponsive, _) => HardserverLook::Unresponsive,
+        (LookResult::PermissionDenied, _) => HardserverLook::PermissionDenied,
+        (LookResult::Unknown, _) => HardserverLook::Unknown,
+    }
+}
+
+fn socket_status(probe: SocketProbe) -> SourceStatus {
+    let failed = |text: &str| SourceStatus::Failed(text.to_owned());
+    match probe {
+        SocketProbe::Connected => SourceStatus::Ok,
+        SocketProbe::Refused => failed("nobody listens on it"),
+        SocketProbe::Absent => failed("it is not there"),
+        SocketProbe::PermissionDenied => SourceStatus::PermissionDenied,
+        SocketProbe::TimedOut => SourceStatus::TimedOut,
+        SocketProbe::Other => failed("a local error"),
+    }
+}
+
+/// The text of the hold file while it is there; anything but "not found" holds.
+fn hold(config: &HostConfig) -> Option<String> {
+    match fs::symlink_metadata(&config.hold_file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+        Ok(_) | Err(_) => {}
+    }
+    let text = fs::read_to_string(&config.hold_file)
+        .unwrap_or_else(|error| format!("the hold file cannot be read: {error}"));
+    let visible = text.trim().chars().filter(|c| !c.is_control());
+    let text: String = visible.take(HOLD_TEXT_MAX).collect();
+    Some(if text.is_empty() {
+        "no reason is given".to_owned()
+    } else {
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests;
