@@ -125,8 +125,8 @@ pub struct Summary {
     pub hardserver: HardserverLook,
     /// The condition of the host itself; failed only when the hardserver is proven down.
     pub host: Condition,
-    /// Each module.
-    pub modules: BTreeMap<ModuleNumber, ModuleSummary>,
+    /// Each module, by number.
+    pub modules: Vec<ModuleSummary>,
 }
 
 impl Summary {
@@ -143,6 +143,8 @@ impl Summary {
 /// What a look showed of a module, in brief.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ModuleSummary {
+    /// Its number.
+    pub module: ModuleNumber,
     /// What it looked like.
     pub condition: Condition,
     /// Whether it answers the network.

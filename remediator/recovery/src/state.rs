@@ -161,7 +161,7 @@ impl HostState {
             match target.module {
                 None => incident.observed(summary.host, Network::NotApplicable, time),
                 Some(module) => {
-                    if let Some(seen) = summary.modules.get(&module) {
+                    if let Some(seen) = summary.modules.iter().find(|seen| seen.module == module) {
                         incident.observed(seen.condition, seen.network, time);
                     }
                 }

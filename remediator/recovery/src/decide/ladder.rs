@@ -55,7 +55,12 @@ impl Draft<'_> {
     /// Goes up the rungs until one may start, or must not, or none is left.
     fn ladder(&self, incident: &Incident) -> (Standing, Vec<RungVerdict>) {
         let mut verdicts = Vec::new();
-        for rung in Rung::ALL {
+        // A host is no module: all that can be done to it is a restart of its hardserver.
+        let rungs: &[Rung] = match incident.target.module {
+            Some(_) => &Rung::ALL,
+            None => &[Rung::Restart],
+        };
+        for &rung in rungs {
             if self.used_up(incident, rung) {
                 continue;
             }

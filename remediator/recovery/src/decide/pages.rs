@@ -100,7 +100,11 @@ impl Draft<'_> {
     /// The page for what has been standing in the way for long enough.
     fn blocked_page(&self, incident: &Incident) -> Option<(PageReason, String)> {
         let asking = matches!(incident.standing, Standing::Asking(_));
-        let due = incident.blocked.iter().filter_map(|(&guard, &since)| {
+        // What is not known hides everything else: the other guards then refuse for want of input.
+        let unknown = incident.blocked.keys().any(|guard| guard.about_knowledge());
+        let counts = |guard: &Guard| !unknown || guard.about_knowledge();
+        let blocked = incident.blocked.iter().filter(|(guard, _)| counts(guard));
+        let due = blocked.filter_map(|(&guard, &since)| {
             let (reason, after) = self.page_rule(guard, asking)?;
             (self.now.since(since) >= after).then(|| (reason, self.reason_of(incident, guard)))
         });
@@ -115,7 +119,9 @@ impl Draft<'_> {
             .observation()
             .is_some_and(|seen| seen.hardserver == HardserverLook::PermissionDenied);
         Some(match guard {
-            Guard::ObservationUnknown if denied => (PageReason::PermissionDenied, Duration::ZERO),
+            _ if denied && guard.about_knowledge() => {
+                (PageReason::PermissionDenied, Duration::ZERO)
+            }
             Guard::DecisionStale | Guard::ObservationUnknown | Guard::ObservationIncomplete => {
                 (PageReason::ObservationUnknown, after.unknown)
             }

@@ -44,7 +44,7 @@ impl Draft<'_> {
                     problem: Some(problem.clone()),
                     hardserver: HardserverLook::Unknown,
                     host: Condition::Unknown,
-                    modules: std::collections::BTreeMap::new(),
+                    modules: Vec::new(),
                 });
             }
         };
@@ -64,6 +64,7 @@ impl Draft<'_> {
             SourceStatus::Ok | SourceStatus::NotAsked => None,
         };
         let module = |number| ModuleSummary {
+            module: number,
             condition: seen.module_condition(number),
             network: seen
                 .modules
@@ -77,11 +78,7 @@ impl Draft<'_> {
             problem,
             hardserver: seen.hardserver,
             host,
-            modules: seen
-                .modules
-                .keys()
-                .map(|&number| (number, module(number)))
-                .collect(),
+            modules: seen.modules.keys().copied().map(module).collect(),
         })
     }
 }

@@ -5,7 +5,7 @@
 //! | no observation, or the look failed | refuse | refuse | refuse |
 //! | hardserver: permission denied, unknown | refuse | refuse | refuse |
 //! | hardserver suspected down, target is a module | refuse | refuse | refuse |
-//! | hardserver suspected down, target is the host | refuse | pass | refuse |
+//! | hardserver suspected down, target is the host | pass | pass | pass |
 //! | module state unknown, or module not printed | refuse | refuse | refuse |
 //! | not yet confirmed by a second look (remediator only) | pass | refuse | refuse |
 //! | otherwise | pass | pass | pass |
@@ -17,10 +17,9 @@ use crate::verdict::Verdict;
 
 /// What one look allows.
 pub(super) fn on_host(view: &HostView<'_>) -> Verdict {
-    let down_host = view.module.is_none() && view.rung == Rung::Restart;
     match view.seen.hardserver {
         HardserverLook::Up | HardserverLook::Unresponsive => {}
-        HardserverLook::SuspectedDown if down_host => return Verdict::Pass,
+        HardserverLook::SuspectedDown if view.module.is_none() => return Verdict::Pass,
         HardserverLook::SuspectedDown => {
             return Verdict::refuse(
                 "the hardserver looks down: no module can be observed, and the host has its own incident",

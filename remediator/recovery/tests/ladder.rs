@@ -1,0 +1,814 @@
+//! The whole ladder in virtual time: a scripted host, the real decisions, no I/O.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test's script is fixed, and it looks for single kinds of event"
+)]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use nshield::{ModuleNumber, ModuleState};
+use vcm_recovery::alert::Fact;
+use vcm_recovery::attempt::{Intent, Outcome, Report};
+use vcm_recovery::decide::{Action, Decision, Proposal, decide};
+use vcm_recovery::event::{Change, Entry, Event};
+use vcm_recovery::evidence::{Evidence, Look};
+use vcm_recovery::fleet::FleetView;
+use vcm_recovery::guard::Guard;
+use vcm_recovery::ids::{AttemptId, Epoch, HostName, ObservationId};
+use vcm_recovery::incident::{Actor, Ending, IncidentState, Standing};
+use vcm_recovery::inventory::{HostEntry, Kind, ModuleEntry, Target};
+use vcm_recovery::observation::{
+    HardserverLook, ModuleLook, NetworkLook, OBSERVATION_SCHEMA, Observation, SourceStatus,
+    Sources, StopSign,
+};
+use vcm_recovery::page::PageReason;
+use vcm_recovery::policy::{Mode, Policy, Site};
+use vcm_recovery::state::HostState;
+use vcm_recovery::step::{Platform, Step};
+use vcm_recovery::tier::{Rung, Tier};
+use vcm_recovery::time::Time;
+use vcm_recovery::verdict::Verdict;
+
+const START: i64 = 1_000_000_000;
+
+/// What brings a failed module back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cure {
+    Rung(Rung),
+    Nothing,
+}
+
+/// The simulated host and the remediator's memory of it.
+struct Lab {
+    host: HostEntry,
+    policy: Policy,
+    fleet: FleetView,
+    state: HostState,
+    evidence: Evidence,
+    now: Time,
+    seq: u64,
+    seen: Observation,
+    cures: BTreeMap<u16, Cure>,
+    /// What breaks when this rung is run.
+    harm: Option<(Rung, u16)>,
+    /// `None` makes the look itself fail.
+    visible: bool,
+    /// Whether the alerts are delivered again every minute.
+    alerts: BTreeMap<&'static str, (Option<u16>, Tier)>,
+    delivered_at: Option<Time>,
+    /// Rungs as they were run, with the seconds since the start.
+    log: Vec<(u64, Rung, Vec<Step>)>,
+    running: Option<(AttemptId, Target, Rung, Time)>,
+    events: Vec<Event>,
+}
+
+fn number(n: u16) -> ModuleNumber {
+    ModuleNumber::try_from(n).unwrap()
+}
+
+fn esn(n: u16) -> String {
+    format!("1A2B-05E0-D94{n}")
+}
+
+impl Lab {
+    fn new(modules: u16) -> Self {
+        let name: HostName = "tenant-1".parse().unwrap();
+        let entry = |n: u16| ModuleEntry {
+            esn: esn(n).parse().ok(),
+            kind: Kind::Vcm,
+            hsm: format!("hsm-{n}").parse().ok(),
+            name: None,
+        };
+        let look = |n: u16| ModuleLook {
+            state: ModuleState::Operational,
+            printed: "none, operational".to_owned(),
+            esn: esn(n).parse().ok(),
+            hardware_ok: Some(true),
+            connection_ok: Some(true),
+            kind: Some(Kind::Vcm),
+            objects: Some(7),
+            uptime: Some(1_000),
+            load_percent: Some(10),
+            network: NetworkLook::Echo {
+                sent: 5,
+                replies: 5,
+            },
+        };
+        let ok = SourceStatus::Ok;
+        Self {
+            host: HostEntry {
+                name: name.clone(),
+                instance: None,
+                platform: Platform::Linux,
+                mode: None,
+                modules: (1..=modules).map(|n| (number(n), entry(n))).collect(),
+            },
+            policy: Policy {
+                mode: Mode::Act,
+                ..Policy::default()
+            },
+            fleet: FleetView::default(),
+            state: HostState::new(name),
+            evidence: Evidence::default(),
+            now: Time::from_millis(START),
+            seq: 0,
+            seen: Observation {
+                schema: OBSERVATION_SCHEMA,
+                observation_id: ObservationId::from_bits(0),
+                boot_id: "boot".to_owned(),
+                started_boottime: 0,
+                finished_boottime: 0,
+                sources: Sources {
+                    enquiry: ok.clone(),
+                    enquiry_server: SourceStatus::NotAsked,
+                    stattree: ok.clone(),
+                    socket: ok,
+                },
+                hardserver: HardserverLook::Up,
+                complete: true,
+                modules: (1..=modules).map(|n| (number(n), look(n))).collect(),
+                clients: Some(3),
+                hardserver_uptime: Some(1_000),
+                stop: StopSign::None,
+                hold: None,
+                max_tier: Tier::Clear,
+            },
+            cures: BTreeMap::new(),
+            harm: None,
+            visible: true,
+            alerts: BTreeMap::new(),
+            delivered_at: None,
+            log: Vec::new(),
+            running: None,
+            events: Vec::new(),
+        }
+    }
+
+    /// A host whose module `n` fails now, with the alerts of the shipped rules.
+    fn failed(modules: u16, n: u16, cure: Cure) -> Self {
+        let mut lab = Self::new(modules);
+        lab.fail(n, cure);
+        lab.alerts.insert("VcmFailed", (Some(n), Tier::Retry));
+        lab
+    }
+
+    fn fail(&mut self, n: u16, cure: Cure) {
+        self.module(n).state = ModuleState::Failed;
+        self.cures.insert(n, cure);
+    }
+
+    fn module(&mut self, n: u16) -> &mut ModuleLook {
+        self.seen.modules.get_mut(&number(n)).unwrap()
+    }
+
+    fn permit_clear(&mut self) {
+        self.policy.clear.approval = false;
+        for rule in self.policy.alerts.values_mut() {
+            rule.tier = Tier::Clear;
+        }
+    }
+
+    fn seconds(&self) -> u64 {
+        self.now.since(Time::from_millis(START)).as_secs()
+    }
+
+    fn store(&mut self, entries: Vec<Entry>) {
+        for entry in entries {
+            self.seq += 1;
+            let event = Event {
+                seq: self.seq,
+                schema: 1,
+                time: self.now,
+                epoch: Epoch(1),
+                entry,
+            };
+            self.state.apply(&event);
+            self.events.push(event);
+        }
+    }
+
+    fn deliver(&mut self) {
+        let due = self
+            .delivered_at
+            .is_none_or(|at| self.now.since(at).as_secs() >= 60);
+        if !due {
+            return;
+        }
+        self.delivered_at = Some(self.now);
+        for (bits, (name, (module, tier))) in self.alerts.clone().into_iter().enumerate() {
+            let target = Target {
+                host: self.host.name.clone(),
+                module: module.map(number),
+            };
+            self.state.deliver(&Fact {
+                fingerprint: format!("{bits:016x}").parse().unwrap(),
+                name: name.to_owned(),
+                target,
+                tier: Some(tier),
+                firing: true,
+                starts_at: Time::from_millis(START),
+                ends_at: None,
+                delivered_at: self.now,
+            });
+        }
+    }
+
+    fn look(&mut self) {
+        self.seen.observation_id = ObservationId::from_bits(u128::from(self.seq) + 1);
+        let seen = if self.visible {
+            Ok(self.seen.clone())
+        } else {
+            Err("no answer".to_owned())
+        };
+        self.evidence.push(Look { at: self.now, seen });
+    }
+
+    fn decide(&mut self) -> Decision {
+        let site = Site {
+            host: &self.host,
+            policy: &self.policy,
+        };
+        let decision = decide(&self.state, &self.evidence, &self.fleet, site, self.now);
+        self.store(decision.changes.clone());
+        decision
+    }
+
+    /// What the rung does to the simulated host.
+    fn effect(&mut self, rung: Rung) {
+        let cured: Vec<u16> = self
+            .cures
+            .iter()
+            .filter(|&(_, &cure)| cure == Cure::Rung(rung))
+            .map(|(&n, _)| n)
+            .collect();
+        for n in cured {
+            self.module(n).state = ModuleState::Operational;
+            self.cures.remove(&n);
+        }
+        if rung == Rung::Restart {
+            self.seen.hardserver = HardserverLook::Up;
+        }
+        if let Some((_, broken)) = self.harm.filter(|(harmful, _)| *harmful == rung) {
+            self.module(broken).state = ModuleState::Failed;
+        }
+    }
+
+    fn start(&mut self, proposal: &Proposal) {
+        let attempt = AttemptId::from_bits(u128::from(self.seq) + 1_000);
+        let target = proposal.target.clone();
+        let intent = Intent {
+            attempt,
+            incident: proposal.incident.clone(),
+            target: target.clone(),
+            rung: proposal.rung,
+            epoch: Epoch(1),
+            observation: proposal.observation,
+            ceiling: proposal.ceiling,
+            esn: proposal.esn.clone(),
+            hsms: proposal.hsms.clone(),
+            steps: proposal.steps.clone(),
+            healthy_before: proposal.healthy_before.clone(),
+        };
+        self.record(&target, Change::IntentReserved(intent));
+        self.report(attempt, &target, Report::Accepted);
+        self.log
+            .push((self.seconds(), proposal.rung, proposal.steps.clone()));
+        let takes = if proposal.rung == Rung::Clear { 31 } else { 2 };
+        self.running = Some((
+            attempt,
+            target,
+            proposal.rung,
+            self.now.after(Duration::from_secs(takes)),
+        ));
+    }
+
+    fn record(&mut self, target: &Target, change: Change) {
+        let incident = self
+            .state
+            .incidents
+            .get(target)
+            .map(|incident| incident.id.clone());
+        let host = self.host.name.clone();
+        self.store(vec![Entry {
+            host,
+            target: Some(target.clone()),
+            incident,
+            change,
+        }]);
+    }
+
+    fn report(&mut self, attempt: AttemptId, target: &Target, report: Report) {
+        self.record(target, Change::AttemptReported { attempt, report });
+    }
+
+    /// One round of the engine.
+    fn turn(&mut self) -> Decision {
+        self.deliver();
+        if let Some((attempt, target, rung, end)) = self.running.clone()
+            && self.now >= end
+        {
+            self.running = None;
+            self.effect(rung);
+            self.report(
+                attempt,
+                &target,
+                Report::Ended {
+                    detail: String::new(),
+                },
+            );
+        }
+        let mut decision = self.decide();
+        if self.running.is_none() && decision.next_wake.is_some_and(|at| at <= self.now) {
+            self.look();
+            decision = self.decide();
+        }
+        if let Some(proposal) = &decision.proposal {
+            assert!(self.running.is_none(), "two attempts at once");
+            self.start(&proposal.clone());
+        }
+        decision
+    }
+
+    /// Lets `seconds` pass, one at a time.
+    fn run(&mut self, seconds: u64) {
+        for _ in 0..seconds {
+            self.turn();
+            self.now = self.now.after(Duration::from_secs(1));
+        }
+    }
+
+    fn rungs(&self) -> Vec<Rung> {
+        self.log.iter().map(|(_, rung, _)| *rung).collect()
+    }
+
+    fn closings(&self) -> Vec<(Ending, Actor)> {
+        let closing = |event: &Event| match &event.entry.change {
+            Change::IncidentClosed(closing) => Some((closing.ending, closing.actor)),
+            _ => None,
+        };
+        self.events.iter().filter_map(closing).collect()
+    }
+
+    fn outcomes(&self) -> Vec<Outcome> {
+        let outcome = |event: &Event| match &event.entry.change {
+            Change::AttemptReported {
+                report: Report::Settled { outcome, .. },
+                ..
+            } => Some(*outcome),
+            _ => None,
+        };
+        self.events.iter().filter_map(outcome).collect()
+    }
+
+    fn pages(&self) -> Vec<PageReason> {
+        self.state.pages.keys().map(|(_, reason)| *reason).collect()
+    }
+
+    fn incident_state(&self) -> Option<IncidentState> {
+        let incident = self.state.incidents.values().next()?;
+        Some(self.state.incident_state(incident))
+    }
+
+    /// Whether a verdict of this kind was ever recorded.
+    fn recorded(&self, rung: Rung, guard: Guard, kind: &str) -> bool {
+        self.events.iter().any(|event| match &event.entry.change {
+            Change::Decided(ruling) => ruling.verdicts.iter().any(|given| {
+                given.rung == rung && given.guard == guard && given.verdict.as_str() == kind
+            }),
+            _ => false,
+        })
+    }
+}
+
+#[test]
+fn retry_brings_a_module_back_and_nothing_else_is_run() {
+    let mut lab = Lab::failed(3, 1, Cure::Rung(Rung::Retry));
+    lab.run(600);
+    assert_eq!(lab.rungs(), [Rung::Retry]);
+    assert_eq!(lab.log[0].2, [Step::RetryModule(number(1))]);
+    assert!(
+        (120..=160).contains(&lab.log[0].0),
+        "retry after {} s",
+        lab.log[0].0
+    );
+    assert_eq!(lab.outcomes(), [Outcome::Succeeded]);
+    assert_eq!(lab.closings(), [(Ending::Recovered, Actor::Automatic)]);
+    assert_eq!(lab.pages(), []);
+}
+
+#[test]
+fn module_that_heals_by_itself_is_left_alone() {
+    let mut lab = Lab::failed(1, 1, Cure::Nothing);
+    lab.run(100);
+    lab.module(1).state = ModuleState::Operational;
+    lab.run(300);
+    assert_eq!(lab.rungs(), []);
+    assert_eq!(lab.closings(), [(Ending::Recovered, Actor::None)]);
+}
+
+#[test]
+fn nothing_is_run_while_ping_is_lost_and_the_ladder_goes_on_when_it_is_back() {
+    let mut lab = Lab::failed(1, 1, Cure::Rung(Rung::Retry));
+    lab.module(1).network = NetworkLook::Echo {
+        sent: 5,
+        replies: 0,
+    };
+    lab.run(1_000);
+    assert_eq!(lab.rungs(), []);
+    assert_eq!(lab.pages(), [PageReason::NetworkBad]);
+    lab.module(1).network = NetworkLook::Echo {
+        sent: 5,
+        replies: 5,
+    };
+    lab.run(400);
+    assert_eq!(lab.rungs(), [Rung::Retry]);
+    assert!(
+        lab.log[0].0 >= 1_060,
+        "60 s after ping is back, not {} s",
+        lab.log[0].0 - 1_000
+    );
+    assert_eq!(lab.closings(), [(Ending::Recovered, Actor::Automatic)]);
+    assert_eq!(lab.pages(), []);
+}
+
+#[test]
+fn every_failed_module_means_one_retry_then_a_restart() {
+    let mut lab = Lab::new(2);
+    for n in [1, 2] {
+        lab.fail(n, Cure::Rung(Rung::Restart));
+    }
+    lab.alerts.insert("VcmFailedLong", (Some(1), Tier::Restart));
+    lab.run(1_800);
+    assert_eq!(lab.rungs(), [Rung::Retry, Rung::Restart]);
+    assert_eq!(lab.log[1].2, [Step::RestartHardserver]);
+    assert!(lab.log[1].0 >= 600);
+    assert_eq!(lab.outcomes(), [Outcome::Failed, Outcome::Succeeded]);
+}
+
+#[test]
+fn one_failed_module_of_three_never_restarts_the_others() {
+    let mut lab = Lab::failed(3, 2, Cure::Nothing);
+    lab.permit_clear();
+    lab.policy.clear.approval = true;
+    lab.alerts.insert("VcmFailedLong", (Some(2), Tier::Clear));
+    lab.run(7_200);
+    assert_eq!(lab.rungs(), [Rung::Retry; 3]);
+    assert!(lab.recorded(Rung::Restart, Guard::OthersHealthy, "skip"));
+    assert!(lab.recorded(Rung::Clear, Guard::ApprovalRequired, "ask"));
+    assert_eq!(lab.incident_state(), Some(IncidentState::AwaitingHuman));
+    assert_eq!(lab.pages(), [PageReason::ApprovalRequired]);
+}
+
+#[test]
+fn clear_comes_last_and_only_when_permitted() {
+    let mut lab = Lab::failed(1, 1, Cure::Rung(Rung::Clear));
+    lab.permit_clear();
+    lab.alerts.insert("VcmFailedLong", (Some(1), Tier::Clear));
+    lab.run(3_600);
+    assert_eq!(lab.rungs(), [Rung::Retry, Rung::Restart, Rung::Clear]);
+    let clear = [
+        Step::EnterMaintenance(number(1)),
+        Step::Wait(30_000),
+        Step::ClearModule(number(1)),
+    ];
+    assert_eq!(lab.log[2].2, clear);
+    assert!(lab.log[2].0 >= 1_800);
+    assert_eq!(lab.closings(), [(Ending::Recovered, Actor::Automatic)]);
+}
+
+#[test]
+fn ceiling_of_retry_never_leads_to_a_restart() {
+    let mut lab = Lab::failed(1, 1, Cure::Nothing);
+    lab.run(7_200);
+    assert_eq!(lab.rungs(), [Rung::Retry]);
+    assert!(lab.recorded(Rung::Restart, Guard::AboveCeiling, "refuse"));
+    assert_eq!(lab.pages(), [PageReason::Stuck]);
+}
+
+#[test]
+fn exhausted_incident_pages_and_starts_nothing_however_often_alerts_repeat() {
+    let mut lab = Lab::failed(1, 1, Cure::Nothing);
+    lab.alerts.insert("VcmFailedLong", (Some(1), Tier::Restart));
+    lab.run(7_200);
+    assert_eq!(lab.rungs(), [Rung::Retry, Rung::Restart]);
+    assert_eq!(lab.incident_state(), Some(IncidentState::Exhausted));
+    assert_eq!(lab.pages(), [PageReason::Exhausted]);
+    lab.run(100_000);
+    assert_eq!(lab.rungs(), [Rung::Retry, Rung::Restart]);
+    lab.module(1).state = ModuleState::Operational;
+    lab.run(400);
+    assert_eq!(lab.closings(), [(Ending::Exhausted, Actor::None)]);
+    assert_eq!(lab.pages(), []);
+}
+
+fn down(stop: StopSign) -> Lab {
+    let mut lab = Lab::new(2);
+    lab.seen.hardserver = HardserverLook::SuspectedDown;
+    lab.seen.complete = false;
+    lab.seen.stop = stop;
+    lab.alerts.insert("HardserverDown", (None, Tier::Restart));
+    lab
+}
+
+#[test]
+fn hardserver_that_is_down_is_started_not_restarted() {
+    let mut lab = down(StopSign::None);
+    lab.run(60);
+    assert_eq!(lab.rungs(), []);
+    lab.run(140);
+    assert_eq!(lab.log.len(), 1);
+    assert_eq!(lab.log[0].2, [Step::StartHardserver]);
+    assert!(lab.log[0].0 >= 120);
+    lab.seen.complete = true;
+    lab.run(600);
+    assert_eq!(lab.closings(), [(Ending::Recovered, Actor::Automatic)]);
+}
+
+#[test]
+fn hardserver_that_was_stopped_on_purpose_is_asked_about() {
+    for stop in [
+        StopSign::OnPurpose("unit".to_owned()),
+        StopSign::Unknown("none".to_owned()),
+    ] {
+        let mut lab = down(stop);
+        lab.run(3_600);
+        assert_eq!(lab.rungs(), []);
+        assert_eq!(lab.incident_state(), Some(IncidentState::AwaitingHuman));
+        assert_eq!(lab.pages(), [PageReason::StoppedOnPurpose]);
+    }
+}
+
+#[test]
+fn single_suspicious_look_is_no_proof_that_the_hardserver_is_down() {
+    let mut lab = down(StopSign::None);
+    for turn in 0..600 {
+        let down = turn % 20 < 9;
+        lab.seen.hardserver = if down {
+            HardserverLook::SuspectedDown
+        } else {
+            HardserverLook::Unknown
+        };
+        lab.turn();
+        lab.now = lab.now.after(Duration::from_secs(1));
+    }
+    assert_eq!(lab.rungs(), []);
+}
+
+#[test]
+fn what_cannot_be_observed_is_not_acted_on_and_pages() {
+    let mut lab = Lab::failed(1, 1, Cure::Nothing);
+    lab.visible = false;
+    lab.run(290);
+    assert_eq!(lab.pages(), []);
+    lab.run(60);
+    assert_eq!(lab.pages(), [PageReason::ObservationUnknown]);
+    lab.run(7_200);
+    assert_eq!(lab.rungs(), []);
+}
+
+#[test]
+fn permission_denied_is_never_taken_for_down() {
+    let mut lab = down(StopSign::None);
+    lab.seen.hardserver = HardserverLook::PermissionDenied;
+    lab.run(3_600);
+    assert_eq!(lab.rungs(), []);
+    assert_eq!(lab.pages(), [PageReason::PermissionDenied]);
+}
+
+#[test]
+fn observe_mode_runs_nothing_and_says_so() {
+    let mut lab = Lab::failed(1, 1, Cure::Rung(Rung::Retry));
+    lab.policy.mode = Mode::Observe;
+    lab.run(3_600);
+    assert_eq!(lab.rungs(), []);
+    assert!(lab.recorded(Rung::Retry, Guard::ObserveOnly, "refuse"));
+}
+
+#[test]
+fn maintenance_that_somebody_does_is_handed_over() {
+    let mut lab = Lab::failed(1, 1, Cure::Nothing);
+    lab.module(1).state = ModuleState::Maintenance;
+    lab.run(3_600);
+    assert_eq!(lab.rungs(), []);
+    assert_eq!(lab.incident_state(), Some(IncidentState::HandedOver));
+    assert_eq!(lab.pages(), [PageReason::HandedOver]);
+}
+
+#[test]
+fn stale_alert_ends_without_anything_being_done() {
+    let mut lab = Lab::new(1);
+    lab.alerts.insert("VcmFailed", (Some(1), Tier::Retry));
+    lab.run(280);
+    assert_eq!(lab.incident_state(), Some(IncidentState::Observing));
+    lab.run(3_000);
+    assert_eq!(lab.closings(), [(Ending::Ended, Actor::None)]);
+    assert_eq!(lab.state.incidents.len(), 0);
+}
+
+#[test]
+fn alert_that_still_fires_after_recovery_opens_nothing_until_the_module_fails_again() {
+    let mut lab = Lab::failed(1, 1, Cure::Rung(Rung::Retry));
+    lab.run(3_600);
+    assert_eq!(lab.closings().len(), 1);
+    assert_eq!(lab.state.incidents.len(), 0);
+    lab.fail(1, Cure::Rung(Rung::Retry));
+    lab.run(600);
+    assert_eq!(lab.closings().len(), 2);
+    assert_eq!(lab.rungs(), [Rung::Retry; 2]);
+}
+
+#[test]
+fn alert_that_is_not_delivered_any_more_permits_nothing() {
+    let mut lab = Lab::failed(1, 1, Cure::Nothing);
+    lab.run(10);
+    lab.module(1).network = NetworkLook::Echo {
+        sent: 5,
+        replies: 0,
+    };
+    lab.run(60);
+    lab.alerts.clear();
+    lab.run(1_000);
+    lab.module(1).network = NetworkLook::Echo {
+        sent: 5,
+        replies: 5,
+    };
+    lab.run(3_600);
+    assert_eq!(lab.rungs(), []);
+    assert!(lab.recorded(Rung::Retry, Guard::AboveCeiling, "refuse"));
+    assert!(lab.pages().contains(&PageReason::Stuck));
+}
+
+#[test]
+fn caps_hold_across_incidents() {
+    let mut lab = Lab::failed(3, 1, Cure::Rung(Rung::Retry));
+    for _ in 0..8 {
+        lab.run(400);
+        lab.fail(1, Cure::Rung(Rung::Retry));
+    }
+    let first_hour = lab
+        .log
+        .iter()
+        .filter(|(at, ..)| *at < lab.log[0].0 + 3_600)
+        .count();
+    assert_eq!(first_hour, 3);
+    assert!(lab.recorded(Rung::Retry, Guard::Cap, "refuse"));
+}
+
+#[test]
+fn restart_that_takes_a_healthy_module_away_ends_the_ladder() {
+    let mut lab = Lab::failed(2, 1, Cure::Rung(Rung::Restart));
+    lab.permit_clear();
+    lab.policy.others_healthy = vcm_recovery::policy::OthersHealthy::Allow;
+    lab.alerts.insert("VcmFailedLong", (Some(1), Tier::Clear));
+    lab.harm = Some((Rung::Restart, 2));
+    lab.run(3_600);
+    assert_eq!(lab.outcomes().last(), Some(&Outcome::MadeWorse));
+    assert_eq!(lab.rungs().last(), Some(&Rung::Restart));
+    assert_eq!(lab.pages(), [PageReason::MadeWorse]);
+    assert!(FleetView::of(std::iter::once(&lab.state)).made_worse);
+    assert_eq!(lab.closings(), []);
+    lab.module(2).state = ModuleState::Operational;
+    lab.run(600);
+    assert_eq!(lab.closings(), [(Ending::HandedOver, Actor::None)]);
+}
+
+#[test]
+fn unknown_outcome_keeps_its_budget_pages_and_is_settled_by_a_later_look() {
+    let mut lab = Lab::failed(1, 1, Cure::Nothing);
+    lab.run(125);
+    while lab.log.is_empty() {
+        lab.run(1);
+    }
+    lab.visible = false;
+    lab.run(300);
+    assert_eq!(lab.outcomes(), [Outcome::Unknown]);
+    assert_eq!(lab.pages(), [PageReason::AttemptUnknown]);
+    assert_eq!(lab.state.unsettled().count(), 1);
+    lab.run(3_600);
+    assert_eq!(lab.rungs(), [Rung::Retry]);
+    lab.visible = true;
+    lab.run(300);
+    assert_eq!(lab.outcomes(), [Outcome::Unknown, Outcome::Failed]);
+    assert_eq!(lab.state.unsettled().count(), 0);
+}
+
+#[test]
+fn slow_recovery_inside_the_window_gets_its_full_time() {
+    let mut lab = Lab::failed(1, 1, Cure::Nothing);
+    while lab.log.is_empty() {
+        lab.run(1);
+    }
+    lab.run(110);
+    lab.module(1).state = ModuleState::Operational;
+    lab.run(200);
+    assert_eq!(lab.outcomes(), [Outcome::Succeeded]);
+}
+
+#[test]
+fn module_on_its_way_extends_the_window_and_never_counts_as_failed() {
+    let mut lab = Lab::failed(1, 1, Cure::Nothing);
+    while lab.log.is_empty() {
+        lab.run(1);
+    }
+    lab.run(30);
+    lab.module(1).state = ModuleState::Offline;
+    lab.run(250);
+    assert_eq!(lab.outcomes(), []);
+    lab.run(200);
+    assert_eq!(lab.outcomes(), [Outcome::Unknown]);
+}
+
+#[test]
+fn interrupted_clear_is_resumed_and_nothing_else_is_started() {
+    let mut lab = Lab::failed(1, 1, Cure::Rung(Rung::Clear));
+    lab.permit_clear();
+    lab.alerts.insert("VcmFailedLong", (Some(1), Tier::Clear));
+    while lab.rungs().last() != Some(&Rung::Clear) {
+        lab.run(1);
+    }
+    let (attempt, target, ..) = lab.running.take().unwrap();
+    lab.report(
+        attempt,
+        &target,
+        Report::Interrupted {
+            detail: "died after -M".to_owned(),
+        },
+    );
+    for _ in 0..100 {
+        let decision = lab.turn();
+        assert_eq!(
+            decision.actions,
+            [(target.clone(), Action::Resume(attempt))]
+        );
+        assert_eq!(decision.proposal, None);
+        lab.now = lab.now.after(Duration::from_secs(1));
+    }
+    assert_eq!(lab.incident_state(), Some(IncidentState::Critical));
+    assert_eq!(lab.pages(), [PageReason::CriticalSection]);
+    lab.report(attempt, &target, Report::Accepted);
+    lab.effect(Rung::Clear);
+    lab.report(
+        attempt,
+        &target,
+        Report::Ended {
+            detail: "resumed".to_owned(),
+        },
+    );
+    lab.run(200);
+    assert_eq!(lab.closings(), [(Ending::Recovered, Actor::Automatic)]);
+    assert_eq!(lab.rungs(), [Rung::Retry, Rung::Restart, Rung::Clear]);
+}
+
+#[test]
+fn refused_attempts_never_lead_on_and_page_after_the_third() {
+    let mut lab = Lab::failed(1, 1, Cure::Nothing);
+    lab.alerts.insert("VcmFailedLong", (Some(1), Tier::Restart));
+    for _ in 0..7_200 {
+        lab.turn();
+        if let Some((attempt, target, ..)) = lab.running.take() {
+            let reason = "hold: held".to_owned();
+            let report = Report::Settled {
+                outcome: Outcome::Refused,
+                reason,
+            };
+            lab.report(attempt, &target, report);
+        }
+        lab.now = lab.now.after(Duration::from_secs(1));
+    }
+    assert!(lab.rungs().iter().all(|rung| *rung == Rung::Retry));
+    assert!(lab.rungs().len() < 20, "{} attempts", lab.rungs().len());
+    assert!(lab.pages().contains(&PageReason::HostRunner));
+}
+
+#[test]
+fn replay_of_the_events_gives_the_same_state() {
+    let mut lab = Lab::failed(3, 1, Cure::Nothing);
+    lab.permit_clear();
+    lab.alerts.insert("VcmFailedLong", (Some(1), Tier::Clear));
+    lab.run(5_000);
+    let mut replayed = HostState::new(lab.host.name.clone());
+    replayed.facts = lab.state.facts.clone();
+    for event in &lab.events {
+        let text = serde_json::to_string(event).unwrap();
+        replayed.apply(&serde_json::from_str(&text).unwrap());
+    }
+    assert_eq!(replayed, lab.state);
+    let standing = lab
+        .state
+        .incidents
+        .values()
+        .map(|incident| incident.standing)
+        .next();
+    assert_ne!(standing, Some(Standing::Observing));
+    let not_passes = lab.events.iter().all(|event| match &event.entry.change {
+        Change::Decided(ruling) => ruling
+            .verdicts
+            .iter()
+            .all(|given| given.verdict != Verdict::Pass),
+        _ => true,
+    });
+    assert!(not_passes);
+}
