@@ -3,7 +3,11 @@
 //! Read once, by `nfast-sim install`; afterwards the state file is the truth and `ctl set` turns
 //! its knobs.
 
-use std::{collections::BTreeSet, net::IpAddr, path::Path};
+use std::{
+    collections::BTreeSet,
+    net::IpAddr,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +61,10 @@ pub struct Vcm {
     /// A command run with `down` or `up` when ping to the VCM must follow the model.
     #[serde(default)]
     pub network_hook: Vec<String>,
+    /// Other simulated roots on which this VCM is enrolled too, under the same ESN: whatever
+    /// happens to the VCM there or here happens on all of them.
+    #[serde(default)]
+    pub also_on: Vec<PathBuf>,
 }
 
 /// A rule for many modules.
@@ -218,6 +226,7 @@ fn made_up(index: u32, module: u32) -> Vcm {
         objects: default_objects(),
         load: default_load(),
         network_hook: Vec::new(),
+        also_on: Vec::new(),
     }
 }
 

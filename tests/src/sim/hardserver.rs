@@ -8,7 +8,7 @@ use std::{
     fs, io,
     io::{BufRead, BufReader, Write},
     os::unix::{
-        fs::PermissionsExt,
+        fs::{MetadataExt, PermissionsExt},
         net::{UnixListener, UnixStream},
     },
     path::{Path, PathBuf},
@@ -30,6 +30,9 @@ mod answer;
 
 /// How often the world is looked at for changes that others made.
 const TICK: Duration = Duration::from_millis(50);
+
+/// How long the world is left alone at most: bounds what an unnoticed change could delay.
+const LONGEST_LOOK_AWAY: Duration = Duration::from_secs(1);
 
 /// Why a hardserver could not serve.
 #[derive(Debug, thiserror::Error)]
@@ -167,31 +170,32 @@ fn watch(shared: &Shared) {
     let root = shared.store.root();
     let (mut seen, mut look_at) = (None, At(0));
     loop {
+        // Taken before the look, so that no change in between is missed; a look that changes
+        // nothing leaves no trace of its own.
         let present = Some(Traces::of(root));
         if present != seen || clock::now() >= look_at {
             match shared.store.with_world(|world| next_look(world, world.now)) {
-                Ok(at) => look_at = at,
+                Ok(at) => look_at = at.min(clock::now() + LONGEST_LOOK_AWAY),
                 Err(error) => process::complain(&format!("{error:?}")),
             }
-            seen = Some(Traces::of(root));
+            seen = present;
             shared.notify();
         }
         clock::pass(TICK);
     }
 }
 
-/// What shows that somebody changed the world: the state's age, and what `sim/net/` says.
+/// What shows that somebody changed the world: the state's file, and what `sim/net/` says.
 #[derive(PartialEq, Eq)]
 struct Traces {
-    saved_at: Option<SystemTime>,
+    state: Option<(SystemTime, u64)>,
     networks: Vec<(PathBuf, Vec<u8>)>,
 }
 
 impl Traces {
     fn of(root: &Root) -> Self {
-        let saved_at = fs::metadata(root.world())
-            .and_then(|metadata| metadata.modified())
-            .ok();
+        let metadata = fs::metadata(root.world()).ok();
+        let state = metadata.and_then(|metadata| Some((metadata.modified().ok()?, metadata.ino())));
         let entries = fs::read_dir(root.followed_networks())
             .into_iter()
             .flatten()
@@ -200,7 +204,7 @@ impl Traces {
             .filter_map(|entry| Some((entry.path(), fs::read(entry.path()).ok()?)))
             .collect();
         networks.sort();
-        Self { saved_at, networks }
+        Self { state, networks }
     }
 }
 

@@ -266,8 +266,14 @@ pub enum SetError {
 
 /// A knob outside its range.
 #[derive(Debug, thiserror::Error)]
-#[error("time_scale is {0}, and must lie between 0.01 and 100000")]
-pub struct RangeError(f64);
+pub enum RangeError {
+    /// No usable factor.
+    #[error("time_scale is {0}, and must lie between 0.01 and 100000")]
+    TimeScale(f64),
+    /// A lie that this kind of call cannot play.
+    #[error("this kind of call cannot play {}", .0.join(", "))]
+    Unplayable(Vec<String>),
+}
 
 impl Knobs {
     /// `span` as the model spends it.
@@ -299,12 +305,16 @@ impl Knobs {
     /// Refuses knobs outside their range.
     ///
     /// # Errors
-    /// If `time_scale` is not a usable factor.
+    /// If `time_scale` is not a usable factor, or a lie is none that its call can tell.
     pub fn check(&self) -> Result<(), RangeError> {
-        if (0.01..=100_000.0).contains(&self.time_scale) {
+        if !(0.01..=100_000.0).contains(&self.time_scale) {
+            return Err(RangeError::TimeScale(self.time_scale));
+        }
+        let unplayable = self.lies.unplayable();
+        if unplayable.is_empty() {
             Ok(())
         } else {
-            Err(RangeError(self.time_scale))
+            Err(RangeError::Unplayable(unplayable))
         }
     }
 }
@@ -358,6 +368,8 @@ mod tests {
         assert!(refusal("icmp_loss=0.3").contains("not simulated"));
         assert!(refusal("time_scale=0").contains("between"));
         assert!(refusal("hang").contains("PATH=VALUE"));
+        assert!(refusal("lies.enquiry.no_effect=true").contains("cannot play"));
+        assert!(refusal("lies.start.effect_after=3s").contains("cannot play"));
     }
 
     #[test]

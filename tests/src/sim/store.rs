@@ -16,7 +16,7 @@ use super::{
     clock::{self, At},
     process,
     root::Root,
-    world::{Down, Event, Run, World},
+    world::{Device, Down, Event, Module, Run, World},
 };
 
 /// The world's place on disk.
@@ -79,11 +79,28 @@ impl Store {
         self.save(world)
     }
 
-    /// Brings the world to the present, lets `work` see and change it, and saves it.
+    /// Brings the world to the present, lets `work` see and change it, and saves it; what happened
+    /// to a VCM that is enrolled on other roots happens there as well.
     ///
     /// # Errors
     /// If the state cannot be locked, read or written.
     pub fn with_world<T>(&self, work: impl FnOnce(&mut World) -> T) -> Result<T, StoreError> {
+        let (result, shared) = self.with_own_world(|world| {
+            let before = world.modules.clone();
+            let result = work(world);
+            (result, shared_changes(world, &before))
+        })?;
+        // Only now, when this world's lock is free: the other side may be doing the same.
+        for (directory, esn, device) in shared {
+            let other = Root::at(&directory);
+            if other.world().exists() {
+                Self::of(&other).with_own_world(|world| world.adopt_device(&esn, &device))?;
+            }
+        }
+        Ok(result)
+    }
+
+    fn with_own_world<T>(&self, work: impl FnOnce(&mut World) -> T) -> Result<T, StoreError> {
         let path = self.root.world_lock();
         let lock = OpenOptions::new().create(true).append(true).open(&path);
         let lock = lock
@@ -96,7 +113,7 @@ impl Store {
         let present = world.now;
         world.advance(present);
         let events = world.take_events();
-        if world != before {
+        if !world.differs_only_in_time(&before) {
             self.save(&world)?;
         }
         self.log(&events)?;
@@ -177,6 +194,22 @@ pub fn append(path: &Path, line: &impl Serialize) -> io::Result<()> {
 fn file_error(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
     let path = path.to_owned();
     |source| StoreError::File { path, source }
+}
+
+/// The devices that were changed and are enrolled on other roots: where, which, and how.
+fn shared_changes(world: &World, before: &[Module]) -> Vec<(PathBuf, String, Device)> {
+    let is_same = |old: &Module, new: &Module| old.esn == new.esn && old.device == new.device;
+    let shared = world
+        .modules
+        .iter()
+        .filter(|module| !module.also_on.is_empty());
+    shared
+        .filter(|module| !before.iter().any(|old| is_same(old, module)))
+        .flat_map(|module| {
+            let one = |root: &PathBuf| (root.clone(), module.esn.clone(), module.device.clone());
+            module.also_on.iter().map(one)
+        })
+        .collect()
 }
 
 /// Makes real ping follow where the model's answer to ping changed.

@@ -103,6 +103,19 @@ impl World {
         std::mem::take(&mut self.events)
     }
 
+    /// Whether `before` would become this world by the mere passing of time, without anything
+    /// having happened: then there is nothing to save.
+    #[must_use]
+    pub fn differs_only_in_time(&self, before: &Self) -> bool {
+        let mut past = self.clone();
+        past.now = before.now;
+        for (module, old) in past.modules.iter_mut().zip(&before.modules) {
+            module.counters.millicommands = old.counters.millicommands;
+            module.counters.counted_until = old.counters.counted_until;
+        }
+        past == *before
+    }
+
     fn index_of(&self, number: u32) -> Result<usize, NoSuchModule> {
         self.modules
             .iter()

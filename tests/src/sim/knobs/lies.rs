@@ -83,6 +83,56 @@ pub enum Death {
     After,
 }
 
+impl Lies {
+    /// Every lie with its name, and what its call does and so can lie about.
+    fn all(&self) -> [(&'static str, &Lie, Scope); 13] {
+        [
+            ("enquiry", &self.enquiry, Scope::Output),
+            ("enquiry_server", &self.enquiry_server, Scope::Output),
+            ("stattree", &self.stattree, Scope::Output),
+            ("retry", &self.retry, Scope::Command),
+            ("maintenance", &self.maintenance, Scope::Command),
+            ("clear", &self.clear, Scope::Command),
+            ("nopclearfail", &self.nopclearfail, Scope::Command),
+            ("start", &self.start, Scope::Effect),
+            ("stop", &self.stop, Scope::Effect),
+            ("restart", &self.restart, Scope::Effect),
+            ("unit_state", &self.unit_state, Scope::Output),
+            ("nfkminfo", &self.nfkminfo, Scope::Output),
+            ("sudo", &self.sudo, Scope::Output),
+        ]
+    }
+
+    /// The knobs that are turned and that their call cannot play: silence would be a lie of ours.
+    #[must_use]
+    pub fn unplayable(&self) -> Vec<String> {
+        let mut knobs = Vec::new();
+        for (name, lie, scope) in self.all() {
+            if lie.no_effect && scope == Scope::Output {
+                knobs.push(format!("lies.{name}.no_effect"));
+            }
+            if lie.status.is_some() && scope != Scope::Command {
+                knobs.push(format!("lies.{name}.status"));
+            }
+            if lie.effect_after.is_some() && scope != Scope::Command {
+                knobs.push(format!("lies.{name}.effect_after"));
+            }
+        }
+        knobs
+    }
+}
+
+/// What a call does, and so what it can lie about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    /// It only prints.
+    Output,
+    /// It does something.
+    Effect,
+    /// It has the hardserver do something and prints its status.
+    Command,
+}
+
 impl Lie {
     /// The lie for the call now being made; counts it off if it is limited.
     pub fn take(&mut self) -> Lie {

@@ -247,7 +247,7 @@ impl World {
         Status::ok()
     }
 
-    fn note_disturbance(&mut self, index: usize, cause: &str) {
+    pub(super) fn note_disturbance(&mut self, index: usize, cause: &str) {
         if self.modules.get(index).is_some_and(super::Module::healthy) {
             let cause = cause.to_owned();
             self.record(

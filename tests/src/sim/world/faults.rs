@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Boot, Cure, Damage, EventKind, Fault, Link, Mode, Relapse, World};
+use super::{Boot, Cure, Damage, Device, EventKind, Fault, Link, Mode, Relapse, World};
 use crate::sim::{clock::At, knobs::AfterReboot, span::Span};
 
 /// There is no module of this number.
@@ -205,6 +205,35 @@ impl World {
         }
         self.settle_links();
         Ok(())
+    }
+
+    /// Takes over what somebody did on another host to a VCM that is enrolled here too.
+    pub fn adopt_device(&mut self, esn: &str, device: &Device) {
+        let Some(index) = self.modules.iter().position(|module| module.esn == esn) else {
+            return;
+        };
+        let Some(module) = self.modules.get_mut(index) else {
+            return;
+        };
+        let begun = |old: bool, new: bool| new && !old;
+        let reset = begun(module.device.reset.is_some(), device.reset.is_some());
+        let gone = begun(module.device.boot.is_some(), device.boot.is_some())
+            || begun(module.device.inactive, device.inactive);
+        let session_alive = module.device.session_alive && !gone;
+        if reset {
+            self.note_disturbance(index, "a command on another host");
+        }
+        if reset || gone {
+            self.lose_objects(index, "something done on another host");
+        }
+        if let Some(module) = self.modules.get_mut(index) {
+            module.device = Device {
+                session_alive,
+                late: Vec::new(),
+                ..device.clone()
+            };
+        }
+        self.settle_links();
     }
 
     /// Starts a VCM that is inactive; it needs `timing.vcm_boot`.

@@ -1,6 +1,6 @@
 //! One module: the VCM behind it, the network in between and the hardserver's link to it.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +22,8 @@ pub struct Module {
     pub hsm: String,
     /// A command that makes real ping follow the network, run with `down` or `up`.
     pub network_hook: Vec<String>,
+    /// Other roots on which this VCM is enrolled.
+    pub also_on: Vec<PathBuf>,
     /// The VCM on its HSM.
     pub device: Device,
     /// The network to it.
@@ -242,6 +244,7 @@ impl Module {
             address: vcm.address,
             hsm: vcm.hsm,
             network_hook: vcm.network_hook,
+            also_on: vcm.also_on,
             device: Device {
                 up_since: now,
                 boot: None,

@@ -510,6 +510,17 @@ fn time_in_one_step_or_in_many_leads_to_the_same_world() {
 }
 
 #[test]
+fn a_world_in_which_nothing_happened_need_not_be_saved() {
+    let mut world = world(&[]);
+    let before = world.clone();
+    pass(&mut world, 50);
+    assert!(world.differs_only_in_time(&before));
+    world.network_loss(1, None).unwrap();
+    world.take_events();
+    assert!(!world.differs_only_in_time(&before));
+}
+
+#[test]
 fn the_state_survives_being_written_and_read() {
     let mut world = world(&[]);
     fail(&mut world, 1, Reason::NeedsRetry);

@@ -1,1 +1,0 @@
-//! Real processes of the simulator against each other.
