@@ -203,7 +203,11 @@ impl Lab {
 }
 
 impl Alerting {
-    async fn start(
+    /// Starts both.
+    ///
+    /// # Errors
+    /// If one of them is not installed or does not become ready.
+    pub async fn start(
         workspace: &mut Workspace,
         wiring: &Wiring,
         speed: Speed,
