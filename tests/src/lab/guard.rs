@@ -16,7 +16,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-use super::{LabError, command};
+use super::{LabError, binaries::installed, command};
 
 /// How long processes may take to vanish after SIGKILL before the guard gives up on them. They can
 /// only take long in an uninterruptible system call.
@@ -118,12 +118,16 @@ fn kill_group(id: i32) {
 }
 
 fn ip<const N: usize>(arguments: [&str; N]) {
+    // Without the program nothing was made with it.
+    let Ok(program) = installed("ip", "iproute2") else {
+        return;
+    };
     // A link vanishes with the namespace of its peer: an error here is the normal case.
-    command(Path::new("ip"))
+    let deleted = command(&program)
         .args(arguments)
         .stderr(Stdio::null())
-        .status()
-        .ok();
+        .status();
+    deleted.ok();
 }
 
 /// Ends daemons that left their process group: simulated hardservers, detached host runners. They

@@ -251,10 +251,14 @@ fn host_config(
         "max_tier": permissions.max_tier,
         "hold_file": workspace.path().join("hold"),
         "stopped_on_purpose": {
-            "unit_state": [estate.root().join("sbin/unit-state"), "is-failed", "nc_hardserver.service"],
-            // This machine may have been started a minute ago.
+            "unit_state": [estate.root().join("sbin/unit-state")],
+            "stopped_words": ["inactive", "inactive-clean"],
+            // This machine may have been started a minute ago, and its packages are not the
+            // estate's.
             "host_up_min": "0s",
+            "package_manager_locks": [],
         },
+        "after_restart": {"down_span": "1s", "start_spacing": "2s"},
         "modules": modules,
     }))
 }
