@@ -1,1 +1,54 @@
-fn main() {}
+//! Command line of `vcm-exporter`.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+use vcm_exporter::app::{self, EXIT_CONFIG};
+use vcm_exporter::args::Args;
+use vcm_exporter::config::{Config, ConfigError};
+use vcm_exporter::logging;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args = Args::parse();
+    logging::init(args.log_level, args.log_format);
+    let config = match args
+        .config_file
+        .as_deref()
+        .map_or(Ok(Config::default()), Config::load)
+    {
+        Ok(config) => config,
+        Err(error) => return bad_config(&error),
+    };
+    if args.config_check {
+        let _ = writeln!(std::io::stdout(), "configuration is valid");
+        return ExitCode::SUCCESS;
+    }
+    match app::run(args, config).await {
+        Ok(code) => code,
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "vcm-exporter failed");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// One line per problem, for people and for the log of a service.
+fn bad_config(error: &ConfigError) -> ExitCode {
+    let mut stderr = std::io::stderr();
+    match error {
+        ConfigError::Invalid { problems } => {
+            for problem in problems {
+                let _ = writeln!(stderr, "configuration: {}: {}", problem.key, problem.what);
+            }
+        }
+        ConfigError::Read { source, .. } => {
+            let _ = writeln!(stderr, "configuration: {error}: {source}");
+        }
+        ConfigError::Parse { source, .. } => {
+            let _ = writeln!(stderr, "configuration: {error}: {source}");
+        }
+    }
+    ExitCode::from(EXIT_CONFIG)
+}

@@ -80,16 +80,14 @@ impl Enquiry {
         completeness::gaps(self)
     }
 
-    /// Returns how many field labels are not known, over all sections.
-    #[must_use]
-    pub fn unknown_labels(&self) -> usize {
+    /// Returns the fields whose label is not known, over all sections.
+    pub fn unknown(&self) -> impl Iterator<Item = &Field> {
         let modules = self.modules.iter().map(|module| &module.fields);
         let other = self.other.iter().map(|(_, fields)| fields);
         let sections = self.server.iter().chain(modules).chain(other);
         sections
             .flat_map(Fields::iter)
             .filter(|field| !line::is_known(&field.label))
-            .count()
     }
 }
 

@@ -112,15 +112,16 @@ impl StatTree {
         self.connections
     }
 
-    /// Returns how many statistics have an id or a place that is not known.
-    #[must_use]
-    pub fn unknown_statistics(&self) -> usize {
-        let unknown = |node: &Node| {
-            let ids = node.statistics.iter();
-            ids.filter(|statistic| !known::is_statistic(&node.name, &statistic.id))
-                .count()
-        };
-        self.nodes.iter().map(unknown).sum()
+    /// Returns the statistics whose id or place is not known, with the name of their node.
+    pub fn unknown(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.nodes.iter().flat_map(|node| {
+            let ids = node
+                .statistics
+                .iter()
+                .map(|statistic| statistic.id.as_str());
+            let unknown = ids.filter(|id| !known::is_statistic(&node.name, id));
+            unknown.map(|id| (node.name.as_str(), id))
+        })
     }
 
     fn root(&self) -> NodeRef<'_> {

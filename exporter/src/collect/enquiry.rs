@@ -1,0 +1,127 @@
+//! Collector `enquiry`: state of the hardserver and its modules.
+//!
+//! The full `enquiry` may be held for a long time after a module dropped. While it runs longer than
+//! usual, `enquiry -m0`, which asks no module, tells whether the hardserver itself answers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use nshield::enquiry::Enquiry;
+use nshield::hardserver::{DOWN_PROOF_SPACING, EnquiryEnding, HardserverState};
+use nshield::hardserver_config::HardserverConfig;
+use nshield::runner;
+use nshield::tools::look;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::{Shared, gone};
+use crate::commands::{Command, FailureReason};
+use crate::state::CollectorName;
+
+/// How long a full `enquiry` may take before the hardserver is asked beside it.
+const SLOW_AFTER: Duration = Duration::from_secs(5);
+
+/// The most that is read of the hardserver's configuration file, in bytes.
+const CONFIG_LIMIT: u64 = 1024 * 1024;
+
+/// Runs for ever, one run per interval. Where the hardserver is suspected down the next run comes
+/// early enough to prove it.
+pub async fn run(shared: Arc<Shared>) {
+    loop {
+        let started = Instant::now();
+        let suspected = once(&shared).await;
+        let pause = if suspected {
+            shared.interval.min(DOWN_PROOF_SPACING)
+        } else {
+            shared.interval
+        };
+        sleep_until(started + pause).await;
+    }
+}
+
+/// Runs `enquiry` to its end. Returns whether the hardserver is suspected or proven not to be up.
+pub async fn once(shared: &Arc<Shared>) -> bool {
+    let state = tokio::select! {
+        state = full(shared) => state,
+        () = beside(shared) => HardserverState::Unknown,
+    };
+    state != HardserverState::Up
+}
+
+async fn full(shared: &Arc<Shared>) -> HardserverState {
+    let guard = shared.running(Command::Enquiry);
+    let started = Instant::now();
+    let run = runner::run(shared.installation.enquiry()).await;
+    let took = started.elapsed();
+    let printed = run
+        .as_ref()
+        .map(|run| run.stdout.as_slice())
+        .unwrap_or_default();
+    let output = Enquiry::parse(printed);
+    let socket = match output.server {
+        Some(_) => None,
+        None => Some(shared.installation.probe_socket().await),
+    };
+    let look = look(&run, socket);
+    let failure = FailureReason::of(&run, socket, output.gaps().is_empty());
+    read_config(shared).await;
+    let state = {
+        let mut state = shared.state();
+        state
+            .commands
+            .entry(Command::Enquiry)
+            .or_default()
+            .finished(took, failure);
+        state.collector_ended(CollectorName::Enquiry, failure.is_none(), took);
+        state.enquiry_ended(output);
+        // A full run that timed out says only that it is slow: the runs beside it have looked.
+        if look.ending == EnquiryEnding::TimedOut && !look.server_section {
+            state.hardserver_state()
+        } else {
+            state.hardserver_looked(look.classify())
+        }
+    };
+    gone(run).await;
+    drop(guard);
+    state
+}
+
+/// Asks the hardserver alone, for as long as the full `enquiry` runs.
+async fn beside(shared: &Arc<Shared>) {
+    sleep(SLOW_AFTER).await;
+    loop {
+        let started = Instant::now();
+        let guard = shared.running(Command::EnquiryServer);
+        let (run, socket) = tokio::join!(
+            runner::run(shared.installation.enquiry_server_only()),
+            shared.installation.probe_socket()
+        );
+        let look = look(&run, Some(socket));
+        let failure = FailureReason::of(&run, Some(socket), look.server_section);
+        {
+            let mut state = shared.state();
+            let record = state.commands.entry(Command::EnquiryServer).or_default();
+            record.finished(started.elapsed(), failure);
+            state.hardserver_looked(look.classify());
+        }
+        gone(run).await;
+        drop(guard);
+        sleep_until(started + shared.interval.max(SLOW_AFTER)).await;
+    }
+}
+
+/// Reads where modules are imported from. It only fills gaps, so that a file that cannot be read
+/// is no failure of the collector.
+async fn read_config(shared: &Arc<Shared>) {
+    let path = shared.installation.hardserver_config_path();
+    let read = tokio::task::spawn_blocking(move || {
+        use std::io::Read;
+        let mut bytes = Vec::new();
+        std::fs::File::open(path)?
+            .take(CONFIG_LIMIT)
+            .read_to_end(&mut bytes)?;
+        Ok::<_, std::io::Error>(bytes)
+    });
+    if let Ok(Ok(bytes)) = read.await {
+        shared.state().config_read(&HardserverConfig::parse(&bytes));
+    }
+}

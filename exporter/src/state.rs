@@ -1,0 +1,339 @@
+//! What the newest run of every collector showed. Collectors write it, a scrape reads it.
+//!
+//! A result is shown from the end of its run until the next run ends, and never longer than its
+//! maximum age: what is older is left out, so that nothing stale is ever repeated as fresh.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use nshield::enquiry::Enquiry;
+use nshield::hardserver::{DownProof, HardserverState, LookResult};
+use nshield::hardserver_config::HardserverConfig;
+use nshield::stattree::StatTree;
+use nshield::{ModuleCondition, ModuleNumber, ModuleState};
+use tokio::time::Instant;
+
+use crate::clock::UnixTime;
+use crate::commands::{Command, CommandRecord};
+use crate::icmp::Targets;
+use crate::modules::KnownModules;
+use crate::start_time::StartTime;
+
+/// The most distinct unknown words remembered; further ones are not counted again and again.
+const UNKNOWN_REMEMBERED: usize = 10_000;
+
+/// A collector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CollectorName {
+    /// State of the hardserver and its modules.
+    Enquiry,
+    /// Echoes.
+    Icmp,
+    /// Statistics of the hardserver and its modules.
+    Stattree,
+}
+
+impl CollectorName {
+    /// Every collector, in the order exported.
+    pub const ALL: [Self; 3] = [Self::Enquiry, Self::Icmp, Self::Stattree];
+
+    /// Returns the value of the metric label `collector`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Enquiry => "enquiry",
+            Self::Icmp => "icmp",
+            Self::Stattree => "stattree",
+        }
+    }
+}
+
+/// How the newest run of a collector went.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct CollectorRecord {
+    /// Whether it gave everything it is there for; `None` before the end of the first run.
+    pub success: Option<bool>,
+    /// How long it took.
+    pub duration: Duration,
+    /// When a run last succeeded.
+    pub last_success: Option<UnixTime>,
+}
+
+/// A value with the time it was obtained.
+#[derive(Debug, Clone)]
+pub struct Dated<T> {
+    /// The value.
+    pub value: T,
+    /// When, on the monotonic clock.
+    pub at: Instant,
+    /// When, on the wall clock.
+    pub wall: UnixTime,
+}
+
+impl<T> Dated<T> {
+    /// Dates a value with the present moment.
+    #[must_use]
+    pub fn now(value: T) -> Self {
+        Self {
+            value,
+            at: Instant::now(),
+            wall: UnixTime::now(),
+        }
+    }
+}
+
+/// Everything that is exported.
+#[derive(Debug)]
+pub struct State {
+    started: Instant,
+    /// After this time without a new result the old one is left out.
+    max_age: Duration,
+    /// The newest `enquiry` that printed anything about the hardserver.
+    enquiry: Option<Dated<Enquiry>>,
+    /// The newest whole `stattree`.
+    stattree: Option<Dated<StatTree>>,
+    hardserver: Option<Dated<HardserverState>>,
+    down_proof: DownProof,
+    /// Every module seen since the start.
+    pub modules: KnownModules,
+    /// Start of the hardserver.
+    pub hardserver_start: StartTime,
+    /// Start of each module's HSM.
+    pub module_start: BTreeMap<ModuleNumber, StartTime>,
+    /// How each collector went.
+    pub collectors: BTreeMap<CollectorName, CollectorRecord>,
+    /// All runs of each tool.
+    pub commands: BTreeMap<Command, CommandRecord>,
+    /// All echoes.
+    pub icmp: Targets,
+    /// Labels and statistics that the parsers do not know, each counted once.
+    pub unknown_statistics: Unknown,
+    /// Words for a module's state that the parsers do not know, each counted once.
+    pub unknown_states: Unknown,
+}
+
+impl State {
+    /// Creates the state before the first run.
+    #[must_use]
+    pub fn new(max_age: Duration, icmp: Targets) -> Self {
+        Self {
+            started: Instant::now(),
+            max_age,
+            enquiry: None,
+            stattree: None,
+            hardserver: None,
+            down_proof: DownProof::default(),
+            modules: KnownModules::default(),
+            hardserver_start: StartTime::default(),
+            module_start: BTreeMap::new(),
+            collectors: CollectorName::ALL
+                .map(|name| (name, CollectorRecord::default()))
+                .into(),
+            commands: Command::ALL
+                .map(|command| (command, CommandRecord::default()))
+                .into(),
+            icmp,
+            unknown_statistics: Unknown::default(),
+            unknown_states: Unknown::default(),
+        }
+    }
+
+    /// Takes in the end of a run of `enquiry`. Output without a hardserver's section shows
+    /// nothing, and then the modules are unknown at once.
+    pub fn enquiry_ended(&mut self, output: Enquiry) {
+        let before = self.module_states();
+        if output.server.is_some() {
+            self.modules.learn(&output);
+            self.count_unknown_states(&output);
+            self.unknown_statistics.learn(unknown_labels(&output));
+            self.enquiry = Some(Dated::now(output));
+        } else {
+            self.enquiry = None;
+        }
+        self.log_transitions(&before);
+    }
+
+    /// Takes in the end of a run of `stattree`; `None` where its output is not whole.
+    pub fn stattree_ended(&mut self, output: Option<StatTree>) {
+        self.stattree = output.map(Dated::now);
+        let Some(dated) = &self.stattree else { return };
+        let (tree, wall) = (&dated.value, dated.wall);
+        if let Some(uptime) = tree.server().and_then(|server| server.counter("Uptime")) {
+            self.hardserver_start.observe(uptime, wall);
+        }
+        for (number, node) in owned_statistics(&self.modules, tree) {
+            let env = node.descend(&["ModuleEnvStats"]);
+            if let Some(uptime) = env.and_then(|env| env.counter("Uptime")) {
+                self.module_start
+                    .entry(number)
+                    .or_default()
+                    .observe(uptime, wall);
+            }
+        }
+        self.unknown_statistics
+            .learn(tree.unknown().map(|(node, id)| format!("{node}.{id}")));
+    }
+
+    /// Takes in one look at the hardserver. Returns the state it leads to.
+    pub fn hardserver_looked(&mut self, look: LookResult) -> HardserverState {
+        let before = self.hardserver_state();
+        let now = self.down_proof.observe(look, self.started.elapsed());
+        self.hardserver = Some(Dated::now(now));
+        if now != before {
+            tracing::info!(
+                from = before.as_str(),
+                to = now.as_str(),
+                ?look,
+                "hardserver state"
+            );
+        }
+        now
+    }
+
+    /// Takes in what the hardserver's configuration file says.
+    pub fn config_read(&mut self, config: &HardserverConfig) {
+        self.modules.suggest(config);
+    }
+
+    /// Takes in how a run of a collector went.
+    pub fn collector_ended(&mut self, name: CollectorName, success: bool, duration: Duration) {
+        let record = self.collectors.entry(name).or_default();
+        if record.success != Some(success) {
+            tracing::info!(collector = name.as_str(), success, "collector");
+        }
+        record.success = Some(success);
+        record.duration = duration;
+        if success {
+            record.last_success = Some(UnixTime::now());
+        }
+    }
+
+    /// Returns the newest `enquiry`, unless it is too old.
+    #[must_use]
+    pub fn enquiry(&self) -> Option<&Dated<Enquiry>> {
+        self.enquiry
+            .as_ref()
+            .filter(|dated| dated.at.elapsed() <= self.max_age)
+    }
+
+    /// Returns the newest `stattree`, unless it is too old.
+    #[must_use]
+    pub fn stattree(&self) -> Option<&Dated<StatTree>> {
+        self.stattree
+            .as_ref()
+            .filter(|dated| dated.at.elapsed() <= self.max_age)
+    }
+
+    /// Returns the state of the hardserver; unknown when nobody has looked for too long.
+    #[must_use]
+    pub fn hardserver_state(&self) -> HardserverState {
+        let newest = self.hardserver.as_ref();
+        newest
+            .filter(|dated| dated.at.elapsed() <= self.max_age)
+            .map_or(HardserverState::Unknown, |dated| dated.value)
+    }
+
+    /// Returns the condition of every module ever seen; unknown where the newest `enquiry` does
+    /// not show it.
+    #[must_use]
+    pub fn module_conditions(&self) -> BTreeMap<ModuleNumber, ModuleCondition> {
+        let unseen = ModuleCondition {
+            state: ModuleState::Unknown,
+            hardware_ok: None,
+        };
+        let shown = self
+            .enquiry()
+            .into_iter()
+            .flat_map(|dated| &dated.value.modules);
+        let known = self.modules.iter().map(|(number, _)| (number, unseen));
+        known
+            .chain(shown.map(|module| (module.number, module.condition())))
+            .collect()
+    }
+
+    /// Returns the statistics of each module, by the number that `enquiry` prints.
+    #[must_use]
+    pub fn module_statistics(&self) -> BTreeMap<ModuleNumber, nshield::stattree::NodeRef<'_>> {
+        let tree = self.stattree().map(|dated| &dated.value);
+        tree.into_iter()
+            .flat_map(|tree| owned_statistics(&self.modules, tree))
+            .collect()
+    }
+
+    fn module_states(&self) -> BTreeMap<ModuleNumber, ModuleState> {
+        let conditions = self.module_conditions();
+        conditions
+            .into_iter()
+            .map(|(number, condition)| (number, condition.state))
+            .collect()
+    }
+
+    fn log_transitions(&self, before: &BTreeMap<ModuleNumber, ModuleState>) {
+        for (number, to) in self.module_states() {
+            let from = before.get(&number).copied();
+            if from != Some(to) {
+                let from = from.map_or("unseen", ModuleState::as_str);
+                tracing::info!(
+                    module = number.get(),
+                    from,
+                    to = to.as_str(),
+                    "module state"
+                );
+            }
+        }
+    }
+
+    fn count_unknown_states(&mut self, output: &Enquiry) {
+        for module in &output.modules {
+            if module.condition().state == ModuleState::Unknown {
+                let raw = |label| module.fields.get(label).unwrap_or_default();
+                let words = format!("{:?} {:?}", raw("enquiry reply flags"), raw("mode"));
+                self.unknown_states.learn([words]);
+            }
+        }
+    }
+}
+
+fn owned_statistics<'a>(
+    modules: &'a KnownModules,
+    tree: &'a StatTree,
+) -> impl Iterator<Item = (ModuleNumber, nshield::stattree::NodeRef<'a>)> {
+    tree.modules().filter_map(|printed| {
+        let node = tree.module(printed)?;
+        let env = node.descend(&["ModuleEnvStats"]);
+        let esn = env.and_then(|env| env.esn("SerialNumber"));
+        Some((modules.owner(printed, esn.as_ref())?, node))
+    })
+}
+
+fn unknown_labels(output: &Enquiry) -> impl Iterator<Item = String> {
+    output
+        .unknown()
+        .map(|field| format!("enquiry.{}", field.label))
+}
+
+/// Distinct words that a parser did not know.
+#[derive(Debug, Clone, Default)]
+pub struct Unknown {
+    seen: BTreeSet<String>,
+}
+
+impl Unknown {
+    /// Returns how many distinct words there were.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.seen.len() as u64
+    }
+
+    fn learn(&mut self, words: impl IntoIterator<Item = String>) {
+        for word in words {
+            if self.seen.len() < UNKNOWN_REMEMBERED && !self.seen.contains(&word) {
+                tracing::warn!(word, "the vendor's tools print something that is not known");
+                self.seen.insert(word);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
