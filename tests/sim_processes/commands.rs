@@ -20,7 +20,8 @@ fn a_retry_heals_a_module_that_needs_one() {
 
 #[test]
 fn a_clear_takes_maintenance_a_wait_and_the_clear() {
-    let host = Host::new();
+    // 5 s here.
+    let host = Host::with(&["timing.clear_wait=175s"]);
     host.ctl("fail-module 1 --reason needs-clear");
     assert_eq!(
         host.nopclearfail("-m1 -M").out,
@@ -30,7 +31,7 @@ fn a_clear_takes_maintenance_a_wait_and_the_clear() {
     assert_eq!(host.nopclearfail("-m1 -c").code, Some(0));
     let early = host.events(&["--damage"]).pop().unwrap();
     assert_eq!(early["damage"], "clear_too_early");
-    until("30 s of the model", || {
+    until("the wait is over", || {
         let retried = host.nopclearfail("-m1 -c").code == Some(0);
         retried && host.shown(1) != "maintenance"
     });

@@ -1,6 +1,9 @@
 //! The simulator as real processes: tools, hardserver and `ctl` against each other.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test that calls them")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests fail the test that calls them"
+)]
 
 mod commands;
 mod hardserver;

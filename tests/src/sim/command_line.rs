@@ -15,7 +15,7 @@ use super::{
     call_log::{self, CallRecord},
     clock,
     control::{self, Control},
-    estate::Estate,
+    estate::{EXAMPLE, Estate},
     hardserver, install,
     knobs::NOT_SIMULATED,
     root::Root,
@@ -87,6 +87,8 @@ enum Action {
         #[arg(long)]
         damage: bool,
     },
+    /// Prints an example of an estate.
+    Example,
     /// Looks at the world once after a while.
     #[command(hide = true)]
     Look {
@@ -145,6 +147,7 @@ fn perform(action: Action) -> anyhow::Result<String> {
         Action::Ctl { root, command } => Ok(control::control(&existing(root)?, command)?),
         Action::Log { root, follow, json } => log(&existing(root)?, follow, json),
         Action::Events { root, damage } => events(&existing(root)?, damage),
+        Action::Example => Ok(EXAMPLE.to_owned()),
         Action::Look { root, after } => {
             control::look_after(&Root::at(&root), after)?;
             Ok(String::new())

@@ -116,7 +116,13 @@ fn failed(text: &mut Section, world: &World, module: &Module) {
         FailedText::B => "failed",
         FailedText::C => "",
     };
-    gone(text, world, module, "Failed", mode);
+    let booting = module.device.boot.is_some();
+    let flags = if booting {
+        world.knobs.text.booting_flags.as_str()
+    } else {
+        "Failed"
+    };
+    gone(text, world, module, flags, mode);
 }
 
 fn gone(text: &mut Section, world: &World, module: &Module, flags: &str, mode: &str) {
@@ -273,6 +279,46 @@ mod tests {
                 "{text}"
             );
             assert!(!server_section(&world).contains("1A2B-0001-D947"));
+        }
+    }
+
+    #[test]
+    fn shows_what_its_knobs_want_of_a_failed_module() {
+        for (knob, absent, present) in [
+            (
+                "text.failed_connection_info=false",
+                " connection info ",
+                " connection status ",
+            ),
+            (
+                "text.failed_hardware_status=missing",
+                " hardware status ",
+                " connection info ",
+            ),
+            (
+                "text.failed_connection_status=Broken",
+                " ConnectionFailed",
+                " Broken\n",
+            ),
+            (
+                "text.booting_flags=Offline",
+                " Failed\n",
+                " enquiry reply flags  Offline\n",
+            ),
+            ("text.blank_lines=false", "\nModule #1", "Module #1"),
+            (
+                "text.unknown_labels=true",
+                "-",
+                " quantum flux         7..9 (nominal)\n",
+            ),
+        ] {
+            let mut world = world();
+            world.knobs = world.knobs.with(knob).unwrap();
+            world.hsm_reboot(1).unwrap();
+            world.advance(At(100_000));
+            let text = module_section(&world, &world.modules[0]);
+            assert!(text.contains(present), "{knob}: {text}");
+            assert!(absent == "-" || !text.contains(absent), "{knob}: {text}");
         }
     }
 

@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use super::knobs::Knobs;
 
+/// An estate with a word on everything, as `nfast-sim example` prints it.
+pub const EXAMPLE: &str = include_str!("estate.example.yaml");
+
 /// A simulated tenant host, its VCMs and their HSMs.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -287,6 +290,14 @@ mod tests {
         ] {
             assert!(report.contains(problem), "{problem}: {report}");
         }
+    }
+
+    #[test]
+    fn the_example_is_an_estate() {
+        let estate = Estate::parse(EXAMPLE).unwrap();
+        let numbers: Vec<_> = estate.vcms.iter().filter_map(|vcm| vcm.module).collect();
+        assert_eq!(numbers, [1, 2, 5]);
+        assert_eq!(estate.knobs.lies.retry.times, Some(1));
     }
 
     #[test]

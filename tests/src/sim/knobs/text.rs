@@ -20,8 +20,10 @@ pub struct TextKnobs {
     pub failed_connection_status: String,
     /// What a failed module's `hardware status` line shows.
     pub failed_hardware_status: HardwareStatus,
-    /// `enquiry reply flags` of a module whose HSM boots or which is being reset.
+    /// `enquiry reply flags` of a module that is being reset by a clear or a change of mode.
     pub resetting_flags: String,
+    /// `enquiry reply flags` of a failed module whose HSM boots (`Failed`; `Offline`).
+    pub booting_flags: String,
     /// Spelling of the initialization modes: `initialization` or `initialisation`.
     pub initialization: String,
     /// `enquiry reply flags` of a healthy module (`none`; `UnprivOnly`).
@@ -53,6 +55,7 @@ impl Default for TextKnobs {
             failed_connection_status: "ConnectionFailed".to_owned(),
             failed_hardware_status: HardwareStatus::Shown,
             resetting_flags: "Offline".to_owned(),
+            booting_flags: "Failed".to_owned(),
             initialization: "initialization".to_owned(),
             healthy_flags: "none".to_owned(),
             unreachable_exit_code: 1,
