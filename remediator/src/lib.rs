@@ -11,10 +11,12 @@
 //! ```
 
 pub mod board;
+pub mod build;
 pub mod clock;
 pub mod engine;
 pub mod host;
 pub mod host_client;
+pub mod metrics;
 pub mod store;
 pub mod webhook;
 pub mod yaml;

@@ -1,9 +1,10 @@
 //! The store: facts and events, durable before anybody is told.
 //!
 //! The engine and the webhook use [`Store`], which is operations and not SQL, so that another
-//! database can stand behind it.
+//! database can stand behind it; [`sqlite`] is the one there is.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::pin::Pin;
 
 use vcm_recovery::alert::Fact;
@@ -13,6 +14,17 @@ use vcm_recovery::ids::{AttemptId, Epoch, HostName, StoreId};
 use vcm_recovery::observation::Observation;
 use vcm_recovery::policy::Budgets;
 use vcm_recovery::state::HostState;
+
+mod attempts;
+mod chain;
+pub mod counted;
+mod facts;
+pub mod open;
+mod row;
+mod schema;
+pub mod sqlite;
+mod transaction;
+mod writer;
 
 /// A store operation under way. Dropping it does not take the operation back.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -27,6 +39,7 @@ pub struct StoreIdentity {
 }
 
 /// The answer to a reservation.
+#[expect(clippy::large_enum_variant, reason = "one exists at a time, and is taken apart at once")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reservation {
     /// Budgets and intent are on disk: this is the stored event.
@@ -44,7 +57,8 @@ pub trait Store: Send + Sync {
     /// fact that began or ended to fire, and returns those events.
     fn accept(&self, facts: Vec<Fact>) -> Pending<'_, Vec<Event>>;
 
-    /// Appends entries in order, all or none.
+    /// Appends entries in order, all or none. An `IntentReserved` is refused: that is what
+    /// [`Store::reserve`] is for.
     fn append(&self, entries: Vec<Entry>) -> Pending<'_, Vec<Event>>;
 
     /// Appends an `IntentReserved` if the budgets allow it, counted in the same transaction. An
@@ -61,37 +75,54 @@ pub trait Store: Send + Sync {
     fn events_after(&self, seq: u64, limit: u32) -> Pending<'_, Vec<Event>>;
 }
 
-/// Why a store operation failed. Nothing of it was kept.
+/// Why a store operation failed. Nothing of it was kept, unless it is said so.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Too many operations wait for the disk.
     #[error("the store's queue is full")]
     Busy,
-    /// The writer has ended; the program is on its way down.
+    /// The writer has ended; the program is on its way down. Whether the operation was kept is
+    /// not known.
     #[error("the store is closed")]
     Closed,
     /// The database failed: disk full, read-only, I/O error.
     #[error("the database failed")]
-    Database(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Database(#[source] Box<dyn Error + Send + Sync>),
     /// The operation was fine, but the transaction that carried it could not be committed.
     #[error("the transaction could not be committed")]
     NotCommitted,
-    /// A stored or given value has no JSON form, or a stored one cannot be read.
+    /// A stored event cannot be read.
     #[error("event {seq} cannot be read")]
     Unreadable {
         /// The event.
         seq: u64,
         /// Why.
         #[source]
-        source: serde_json::Error,
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// A stored fact cannot be read.
+    #[error("fact {fingerprint} cannot be read")]
+    UnreadableFact {
+        /// Of which alert.
+        fingerprint: String,
+        /// Why.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
     },
     /// A value could not be written as JSON.
     #[error("a value has no JSON form")]
     Encode(#[source] serde_json::Error),
-    /// A reservation without an intent, or with one of another epoch or target: a defect of ours.
-    #[error("the reservation is not one of this start")]
+    /// A reservation without an intent or of another start, or an intent without a reservation: a
+    /// defect of the caller.
+    #[error("an intent is reserved by its own start, and nothing else is")]
     NotAnIntent,
     /// The attempt was reserved before.
     #[error("attempt {0} is already known")]
     AttemptKnown(AttemptId),
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Database(Box::new(error))
+    }
 }

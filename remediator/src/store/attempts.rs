@@ -1,0 +1,160 @@
+//! The attempts table: which attempts hold budgets, counted inside the reserving transaction.
+
+use rusqlite::{Connection, params};
+use vcm_recovery::attempt::{Intent, Report};
+use vcm_recovery::event::{Change, Entry};
+use vcm_recovery::guard::Guard;
+use vcm_recovery::ids::{AttemptId, HsmName};
+use vcm_recovery::policy::Budgets;
+use vcm_recovery::tier::Rung;
+
+use super::transaction::Operation;
+use super::{Reservation, StoreError};
+
+/// How the modules of unknown HSM are grouped; never the name of a real one, which is not empty.
+const HSM_UNKNOWN: &str = "";
+
+/// Reserves budgets and intent, or says which budget is used up.
+pub(super) fn reserve(
+    operation: &mut Operation<'_>,
+    entry: &Entry,
+    budgets: Budgets,
+) -> Result<Reservation, StoreError> {
+    let Change::IntentReserved(intent) = &entry.change else {
+        return Err(StoreError::NotAnIntent);
+    };
+    let target = entry.target.as_ref();
+    let ours = intent.epoch == operation.identity.epoch
+        && target == Some(&intent.target)
+        && entry.host == intent.target.host;
+    if !ours {
+        return Err(StoreError::NotAnIntent);
+    }
+    if known(operation.connection, intent.attempt)? {
+        return Err(StoreError::AttemptKnown(intent.attempt));
+    }
+    if let Some((guard, reason)) = used_up(operation.connection, intent, budgets)? {
+        return Ok(Reservation::Refused(guard, reason));
+    }
+    let event = operation.append(entry.clone())?;
+    insert(operation.connection, event.seq, intent)?;
+    Ok(Reservation::Reserved(event))
+}
+
+/// Records an outcome. One other than unknown is final: a later report changes nothing.
+pub(super) fn reported(
+    connection: &Connection,
+    attempt: AttemptId,
+    report: &Report,
+) -> rusqlite::Result<()> {
+    let Report::Settled { outcome, .. } = report else {
+        return Ok(());
+    };
+    connection
+        .prepare_cached(
+            "UPDATE attempts SET outcome = ?2
+             WHERE attempt = ?1 AND (outcome IS NULL OR outcome = 'unknown')",
+        )?
+        .execute(params![attempt.to_string(), outcome.as_str()])
+        .map(drop)
+}
+
+fn known(connection: &Connection, attempt: AttemptId) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT 1 FROM attempts WHERE attempt = ?1")?
+        .exists([attempt.to_string()])
+}
+
+fn insert(connection: &Connection, seq: u64, intent: &Intent) -> rusqlite::Result<()> {
+    let attempt = intent.attempt.to_string();
+    connection
+        .prepare_cached("INSERT INTO attempts (attempt, seq, host, rung) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![
+            attempt,
+            seq.cast_signed(),
+            intent.target.host.as_str(),
+            intent.rung.as_str()
+        ])?;
+    let mut statement =
+        connection.prepare_cached("INSERT INTO attempt_hsms (attempt, hsm) VALUES (?1, ?2)")?;
+    for hsm in &intent.hsms {
+        statement.execute(params![attempt, group(hsm.as_ref())])?;
+    }
+    Ok(())
+}
+
+fn group(hsm: Option<&HsmName>) -> &str {
+    hsm.map_or(HSM_UNKNOWN, HsmName::as_str)
+}
+
+/// The first budget that has no place left for this intent, and why.
+fn used_up(
+    connection: &Connection,
+    intent: &Intent,
+    budgets: Budgets,
+) -> rusqlite::Result<Option<(Guard, String)>> {
+    let host = &intent.target.host;
+    let open = open_on_host(connection, host.as_str())?;
+    if open >= budgets.host {
+        let reason = format!(
+            "{open} attempts are open on host {host}, {} allowed",
+            budgets.host
+        );
+        return Ok(Some((Guard::BudgetHost, reason)));
+    }
+    if intent.rung.disruptive() {
+        let open = open_in_fleet(connection)?;
+        let limit = budgets.fleet_disruptive;
+        let reason = || format!("{open} restarts or clears are open in the fleet, {limit} allowed");
+        return Ok((open >= limit).then(|| (Guard::BudgetFleet, reason())));
+    }
+    for hsm in &intent.hsms {
+        let open = open_on_hsm(connection, group(hsm.as_ref()))?;
+        let limit = budgets.hsm_retry;
+        if open >= limit {
+            let name = hsm.as_ref().map_or("of unknown name", HsmName::as_str);
+            let reason = format!("{open} retries are open on HSM {name}, {limit} allowed");
+            return Ok(Some((Guard::BudgetHsm, reason)));
+        }
+    }
+    Ok(None)
+}
+
+fn open_on_host(connection: &Connection, host: &str) -> rusqlite::Result<u32> {
+    connection
+        .prepare_cached(
+            "SELECT count(*) FROM attempts
+             WHERE (outcome IS NULL OR outcome = 'unknown') AND host = ?1",
+        )?
+        .query_row([host], |row| row.get(0))
+}
+
+fn open_in_fleet(connection: &Connection) -> rusqlite::Result<u32> {
+    connection
+        .prepare_cached(
+            "SELECT count(*) FROM attempts
+             WHERE (outcome IS NULL OR outcome = 'unknown') AND rung IN (?1, ?2)",
+        )?
+        .query_row([Rung::Restart.as_str(), Rung::Clear.as_str()], |row| {
+            row.get(0)
+        })
+}
+
+fn open_on_hsm(connection: &Connection, hsm: &str) -> rusqlite::Result<u32> {
+    connection
+        .prepare_cached(
+            "SELECT count(*) FROM attempts JOIN attempt_hsms USING (attempt)
+             WHERE (outcome IS NULL OR outcome = 'unknown') AND rung = ?1 AND hsm = ?2",
+        )?
+        .query_row([Rung::Retry.as_str(), hsm], |row| row.get(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use vcm_recovery::attempt::Outcome;
+
+    #[test]
+    fn the_word_for_unknown_in_the_queries_is_the_outcomes_own() {
+        assert_eq!(Outcome::Unknown.as_str(), "unknown");
+    }
+}

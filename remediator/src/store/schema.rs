@@ -1,0 +1,83 @@
+//! The tables, and the numbers in the file's header that say whose and which version they are.
+
+/// `PRAGMA application_id`: "VCMR". A database with another one is not ours.
+pub(super) const APPLICATION_ID: i32 = 0x5643_4D52;
+
+/// `PRAGMA user_version`: the version of the tables that this build writes and reads.
+pub(super) const SCHEMA_VERSION: i32 = 1;
+
+/// Settings of the connection. FULL: a commit that returned survives a power cut. Nobody else
+/// writes; a tool that copies the file may hold its lock for a moment, hence 250 ms of patience.
+pub(super) const CONNECTION: &str = "
+PRAGMA busy_timeout = 250;
+PRAGMA synchronous = FULL;
+PRAGMA foreign_keys = ON;
+PRAGMA trusted_schema = OFF;
+";
+
+/// The tables of version 1.
+///
+/// - `events` is append-only and for ever; `hash` chains each row to all before it.
+/// - `facts` is the join of what was delivered, by host and fingerprint.
+/// - `attempts` and `attempt_hsms` mirror the intents and outcomes in `events` so that budgets are
+///   counted by an index.
+/// - `evidence` holds the observations that decisions were made on.
+pub(super) const TABLES: &str = "
+CREATE TABLE meta (
+    one      INTEGER PRIMARY KEY CHECK (one = 1),
+    store_id TEXT NOT NULL,
+    epoch    INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE events (
+    seq           INTEGER PRIMARY KEY,
+    schema        INTEGER NOT NULL,
+    time          INTEGER NOT NULL,
+    epoch         INTEGER NOT NULL,
+    host          TEXT NOT NULL,
+    target_host   TEXT,
+    target_module INTEGER,
+    incident      TEXT,
+    kind          TEXT NOT NULL,
+    body          TEXT NOT NULL,
+    hash          BLOB NOT NULL CHECK (length(hash) = 32)
+) STRICT;
+
+CREATE TABLE facts (
+    host                 TEXT NOT NULL,
+    fingerprint          TEXT NOT NULL,
+    name                 TEXT NOT NULL,
+    module               INTEGER,
+    tier                 TEXT,
+    newest_start         INTEGER,
+    newest_end           INTEGER,
+    last_firing_delivery INTEGER,
+    last_seen            INTEGER NOT NULL,
+    PRIMARY KEY (host, fingerprint)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX facts_by_age ON facts (last_seen);
+
+CREATE TABLE attempts (
+    attempt  TEXT PRIMARY KEY,
+    seq      INTEGER NOT NULL UNIQUE REFERENCES events (seq),
+    host     TEXT NOT NULL,
+    rung     TEXT NOT NULL,
+    outcome  TEXT
+) STRICT, WITHOUT ROWID;
+CREATE INDEX attempts_unsettled ON attempts (host, rung)
+    WHERE outcome IS NULL OR outcome = 'unknown';
+
+CREATE TABLE attempt_hsms (
+    attempt TEXT NOT NULL REFERENCES attempts (attempt),
+    hsm     TEXT NOT NULL,
+    PRIMARY KEY (attempt, hsm)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE evidence (
+    observation TEXT PRIMARY KEY,
+    host        TEXT NOT NULL,
+    time        INTEGER NOT NULL,
+    body        TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX evidence_by_age ON evidence (time);
+";

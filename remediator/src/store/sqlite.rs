@@ -1,0 +1,240 @@
+//! The store in one SQLite file: WAL, `synchronous = FULL`, one writer thread.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::params;
+use vcm_recovery::alert::Fact;
+use vcm_recovery::event::{Change, Entry, Event};
+use vcm_recovery::ids::HostName;
+use vcm_recovery::observation::Observation;
+use vcm_recovery::policy::Budgets;
+use vcm_recovery::state::HostState;
+use vcm_recovery::time::Time;
+
+use super::open::{OpenError, Opened};
+use super::transaction::{Operation, each_row};
+use super::writer::{Database, Writer};
+use super::{Pending, Reservation, Store, StoreError, StoreIdentity, attempts, facts};
+use crate::clock::Clock;
+
+/// Facts and evidence are kept this long; the events are kept for ever.
+pub const KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
+
+/// The store in one SQLite file.
+#[derive(Debug)]
+pub struct SqliteStore {
+    identity: StoreIdentity,
+    writer: Writer,
+}
+
+impl SqliteStore {
+    /// Starts the writer on an opened store.
+    ///
+    /// # Errors
+    /// [`OpenError`] when the thread cannot be started or old facts cannot be pruned.
+    pub fn start(opened: Opened, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        let Opened {
+            path,
+            connection,
+            identity,
+            lock,
+            ..
+        } = opened;
+        let oldest = clock.now().as_millis().saturating_sub(millis(KEPT));
+        facts::prune(&connection, Time::from_millis(oldest))
+            .map_err(|source| OpenError::unreadable(&path, source))?;
+        let database = Database {
+            connection,
+            identity,
+            clock,
+        };
+        let writer = Writer::start(database, lock).map_err(|source| OpenError::Unreadable {
+            path,
+            source: Box::new(source),
+        })?;
+        Ok(Self { identity, writer })
+    }
+
+    /// Whether the writer lives: without it nothing is accepted any more.
+    #[must_use]
+    pub fn lives(&self) -> bool {
+        self.writer.lives()
+    }
+}
+
+impl Store for SqliteStore {
+    fn identity(&self) -> StoreIdentity {
+        self.identity
+    }
+
+    fn accept(&self, facts: Vec<Fact>) -> Pending<'_, Vec<Event>> {
+        Box::pin(
+            self.writer
+                .call(move |operation| facts::accept(operation, &facts)),
+        )
+    }
+
+    fn append(&self, entries: Vec<Entry>) -> Pending<'_, Vec<Event>> {
+        Box::pin(
+            self.writer
+                .call(move |operation| append(operation, &entries)),
+        )
+    }
+
+    fn reserve(&self, entry: Entry, budgets: Budgets) -> Pending<'_, Reservation> {
+        Box::pin(
+            self.writer
+                .call(move |operation| attempts::reserve(operation, &entry, budgets)),
+        )
+    }
+
+    fn keep_observation(&self, host: &HostName, observation: &Observation) -> Pending<'_, ()> {
+        let host = host.clone();
+        let id = observation.observation_id.to_string();
+        let body = serde_json::to_string(observation).map_err(StoreError::Encode);
+        Box::pin(async move {
+            let body = body?;
+            self.writer
+                .call(move |operation| keep(operation, &host, &id, &body))
+                .await
+        })
+    }
+
+    fn load(&self) -> Pending<'_, BTreeMap<HostName, HostState>> {
+        Box::pin(self.writer.call(|operation| load(operation)))
+    }
+
+    fn events_after(&self, seq: u64, limit: u32) -> Pending<'_, Vec<Event>> {
+        Box::pin(
+            self.writer
+                .call(move |operation| events_after(operation, seq, limit)),
+        )
+    }
+}
+
+fn append(operation: &mut Operation<'_>, entries: &[Entry]) -> Result<Vec<Event>, StoreError> {
+    entries
+        .iter()
+        .map(|entry| match entry.change {
+            Change::IntentReserved(_) => Err(StoreError::NotAnIntent),
+            Change::FactChanged(_)
+            | Change::Observed(_)
+            | Change::Decided(_)
+            | Change::IncidentOpened
+            | Change::IncidentLatched { .. }
+            | Change::IncidentClosed(_)
+            | Change::AttemptReported { .. }
+            | Change::PageRaised { .. }
+            | Change::PageCleared { .. } => operation.append(entry.clone()),
+        })
+        .collect()
+}
+
+fn keep(
+    operation: &Operation<'_>,
+    host: &HostName,
+    id: &str,
+    body: &str,
+) -> Result<(), StoreError> {
+    let now = operation.now.as_millis();
+    let connection = operation.connection;
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO evidence (observation, host, time, body)
+             VALUES (?1, ?2, ?3, ?4)",
+        )?
+        .execute(params![id, host.as_str(), now, body])?;
+    connection
+        .prepare_cached("DELETE FROM evidence WHERE time < ?1")?
+        .execute([now.saturating_sub(millis(KEPT))])?;
+    Ok(())
+}
+
+fn load(operation: &Operation<'_>) -> Result<BTreeMap<HostName, HostState>, StoreError> {
+    let mut hosts: BTreeMap<HostName, HostState> = BTreeMap::new();
+    each_row(operation.connection, 0, u32::MAX, |row, _| {
+        let event = row.decode()?;
+        let host = event.entry.host.clone();
+        hosts
+            .entry(host.clone())
+            .or_insert_with(|| HostState::new(host))
+            .apply(&event);
+        Ok(())
+    })?;
+    for (fingerprint, record) in facts::all(operation.connection)? {
+        let host = record.target.host.clone();
+        let state = hosts
+            .entry(host.clone())
+            .or_insert_with(|| HostState::new(host));
+        state.facts.insert(fingerprint, record);
+    }
+    Ok(hosts)
+}
+
+fn events_after(operation: &Operation<'_>, seq: u64, limit: u32) -> Result<Vec<Event>, StoreError> {
+    let mut events = Vec::new();
+    let after = i64::try_from(seq).unwrap_or(i64::MAX);
+    each_row(operation.connection, after, limit, |row, _| {
+        events.push(row.decode()?);
+        Ok(())
+    })?;
+    Ok(events)
+}
+
+fn millis(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use vcm_recovery::inventory::Target;
+
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::store::open::open;
+
+    fn facts(count: u64) -> Vec<Fact> {
+        let fact = |number: u64| Fact {
+            fingerprint: format!("{number:016x}").parse().unwrap(),
+            name: "HardserverDown".to_owned(),
+            target: Target::host("tenant-1".parse().unwrap()),
+            tier: None,
+            firing: true,
+            starts_at: Time::from_millis(1),
+            ends_at: None,
+            delivered_at: Time::from_millis(2),
+        };
+        (1..=count).map(fact).collect()
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_refuses_what_does_not_fit_and_keeps_what_was_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let opened = open(&directory.path().join("store.sqlite")).unwrap();
+        let pages: i64 = opened
+            .connection
+            .query_row("PRAGMA page_count", [], |row| row.get(0))
+            .unwrap();
+        opened
+            .connection
+            .query_row(
+                &format!("PRAGMA max_page_count = {}", pages + 4),
+                [],
+                |_| Ok(()),
+            )
+            .unwrap();
+        let clock = Arc::new(ManualClock::at(Time::from_millis(5)));
+        let store = SqliteStore::start(opened, clock).unwrap();
+        let (small, large, other) = tokio::join!(
+            store.accept(facts(1)),
+            store.accept(facts(5000)),
+            store.accept(facts(2)),
+        );
+        assert!(matches!(large, Err(StoreError::Database(_))), "{large:?}");
+        assert_eq!((small.unwrap().len(), other.unwrap().len()), (1, 1));
+        assert_eq!(store.events_after(0, 10).await.unwrap().len(), 2);
+        assert!(store.lives());
+    }
+}

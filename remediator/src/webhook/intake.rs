@@ -1,0 +1,191 @@
+//! Sorts the alerts of one body: facts, the watchdog, and what is not acted on and why.
+
+use std::collections::{BTreeMap, btree_map};
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use vcm_recovery::alert::{Alert, Fact, Ignored};
+use vcm_recovery::ids::Fingerprint;
+use vcm_recovery::inventory::Inventory;
+use vcm_recovery::policy::Policy;
+use vcm_recovery::time::Time;
+
+use super::body::Body;
+
+/// Alertmanager's way of saying that an alert has not ended.
+const NOT_ENDED: &str = "0001-01-01T00:00:00Z";
+
+/// What a body brought.
+#[derive(Debug, Default)]
+pub(super) struct Intake {
+    /// Alerts about targets of the inventory.
+    pub(super) facts: Vec<Fact>,
+    /// Whether the watchdog was among them, firing.
+    pub(super) watchdog: bool,
+    /// Alerts that are not acted on.
+    pub(super) ignored: Vec<Ignored>,
+    /// Alerts in the body.
+    pub(super) total: usize,
+    /// Alerts that were cut off.
+    pub(super) truncated: u64,
+}
+
+impl Intake {
+    /// How many alerts were taken in.
+    pub(super) const fn accepted(&self) -> usize {
+        self.total - self.ignored.len()
+    }
+
+    /// How many alerts are not acted on, by reason.
+    pub(super) fn ignored_by_reason(&self) -> BTreeMap<&'static str, usize> {
+        let mut reasons = BTreeMap::new();
+        for ignored in &self.ignored {
+            *reasons.entry(ignored.as_str()).or_default() += 1;
+        }
+        reasons
+    }
+
+    /// One line per reason, however many alerts there are.
+    pub(super) fn log(&self) {
+        for (reason, alerts) in self.ignored_by_reason() {
+            let example = self
+                .ignored
+                .iter()
+                .find(|ignored| ignored.as_str() == reason);
+            tracing::warn!(
+                reason,
+                alerts,
+                example = example.map(tracing::field::display),
+                "alerts are not acted on"
+            );
+        }
+        if self.truncated > 0 {
+            tracing::error!(
+                alerts = self.truncated,
+                "Alertmanager cut alerts off: set max_alerts to 0 for this receiver"
+            );
+        }
+        tracing::debug!(
+            alerts = self.total,
+            facts = self.facts.len(),
+            "alerts accepted"
+        );
+    }
+}
+
+/// Reads each alert alone and looks up what it is about.
+pub(super) fn sort(
+    body: &Body<'_>,
+    inventory: &Inventory,
+    policy: &Policy,
+    received_at: Time,
+) -> Intake {
+    let mut intake = Intake {
+        total: body.alerts().len(),
+        truncated: body.truncated(),
+        ..Intake::default()
+    };
+    for text in body.alerts() {
+        match read(text, received_at) {
+            Ok(alert) if is_watchdog(&alert, policy) => intake.watchdog |= alert.firing,
+            Ok(alert) => match alert.resolve(inventory, policy, received_at) {
+                Ok(fact) => intake.facts.push(fact),
+                Err(ignored) => intake.ignored.push(ignored),
+            },
+            Err(ignored) => intake.ignored.push(ignored),
+        }
+    }
+    intake
+}
+
+fn is_watchdog(alert: &Alert, policy: &Policy) -> bool {
+    let name = alert.labels.get("alertname");
+    name.is_some() && name == policy.watchdog_alert.as_ref()
+}
+
+/// The fields of an alert that we read.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Raw {
+    status: Status,
+    labels: Labels,
+    starts_at: String,
+    #[serde(default)]
+    ends_at: Option<String>,
+    fingerprint: Fingerprint,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Status {
+    Firing,
+    Resolved,
+}
+
+/// Reads one alert. An end in the future is now: it must not outlast the next start.
+fn read(text: &str, received_at: Time) -> Result<Alert, Ignored> {
+    let raw: Raw = serde_json::from_str(text)
+        .map_err(|error| Ignored::Malformed(format!("alert cannot be read: {error}")))?;
+    let firing = raw.status == Status::Firing;
+    let starts_at = instant("startsAt", &raw.starts_at)?;
+    let ended = raw
+        .ends_at
+        .as_deref()
+        .filter(|text| !firing && *text != NOT_ENDED);
+    let ends_at = ended.map(|text| instant("endsAt", text)).transpose()?;
+    Ok(Alert {
+        fingerprint: raw.fingerprint,
+        firing,
+        labels: raw.labels.0,
+        starts_at,
+        ends_at: ends_at.map(|at| at.min(received_at)),
+    })
+}
+
+fn instant(field: &str, text: &str) -> Result<Time, Ignored> {
+    let timestamp: Timestamp = text.parse().map_err(|_| {
+        let text: String = text.chars().take(64).collect();
+        Ignored::Malformed(format!("{field} {text:?} is no RFC 3339 instant"))
+    })?;
+    Ok(Time::from_millis(timestamp.as_millisecond()))
+}
+
+/// Labels, each name once.
+struct Labels(BTreeMap<String, String>);
+
+impl<'de> Deserialize<'de> for Labels {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(LabelsVisitor)
+    }
+}
+
+struct LabelsVisitor;
+
+impl<'de> Visitor<'de> for LabelsVisitor {
+    type Value = Labels;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("labels by name, each once")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Labels, A::Error> {
+        let mut labels = BTreeMap::new();
+        while let Some((name, value)) = map.next_entry::<String, String>()? {
+            match labels.entry(name) {
+                btree_map::Entry::Vacant(free) => free.insert(value),
+                btree_map::Entry::Occupied(taken) => {
+                    let name = taken.key();
+                    return Err(A::Error::custom(format_args!(
+                        "label {name:?} stands twice"
+                    )));
+                }
+            };
+        }
+        Ok(Labels(labels))
+    }
+}
+
+#[cfg(test)]
+mod tests;
