@@ -20,6 +20,7 @@ mod commands;
 mod event;
 mod faults;
 mod hardserver;
+mod link;
 mod module;
 #[cfg(test)]
 mod tests;

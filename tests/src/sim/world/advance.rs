@@ -111,33 +111,6 @@ impl World {
         }
     }
 
-    /// Lets each link notice what became of its module at this moment.
-    pub(super) fn settle_links(&mut self) {
-        let now = self.now;
-        for index in 0..self.modules.len() {
-            let Some(module) = self.modules.get_mut(index) else {
-                return;
-            };
-            match module.link {
-                Link::Up if !module.serves() => {
-                    module.count(now);
-                    module.link = Link::Silent { since: now };
-                }
-                Link::Silent { .. } if module.serves() && module.device.session_alive => {
-                    module.link = Link::Up;
-                }
-                Link::Silent { .. } if module.serves() => {
-                    self.fail_link(index, "session gone");
-                }
-                Link::None
-                | Link::Connecting { .. }
-                | Link::Up
-                | Link::Silent { .. }
-                | Link::Failed { .. } => {}
-            }
-        }
-    }
-
     fn network_returns(&mut self, index: usize) {
         if let Some(module) = self.modules.get_mut(index) {
             module.network.until = None;
@@ -176,6 +149,10 @@ impl World {
             .maintenance_at
             .filter(|_| reset.mode == Mode::Maintenance);
         module.counters.millicommands = 0;
+        if matches!(module.link, Link::Up) {
+            // A module that was reset is set up anew.
+            module.link = Link::Connecting { until: now };
+        }
         let curable = module
             .fault
             .as_ref()

@@ -1,8 +1,8 @@
-//! What `nfast-sim ctl` does to the world: faults, their end, and what links make of them.
+//! What `nfast-sim ctl` does to the world: faults and their end.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Boot, Cure, Damage, Device, EventKind, Fault, Link, Mode, Relapse, World};
+use super::{Boot, Cure, Device, EventKind, Fault, Mode, World};
 use crate::sim::{clock::At, knobs::AfterReboot, span::Span};
 
 /// There is no module of this number.
@@ -328,136 +328,5 @@ impl World {
             module.counters.reload_at = Some(now);
         }
         self.advance(now);
-    }
-
-    pub(super) fn fail_link(&mut self, index: usize, cause: &str) {
-        let block = self.knobs.scaled(self.knobs.timing.connect_command_block);
-        let now = self.now;
-        if !self.hardserver_runs() {
-            return;
-        }
-        let Some(module) = self.modules.get_mut(index) else {
-            return;
-        };
-        module.count(now);
-        let (lost_at, held_until, news) = match module.link {
-            Link::Silent { since } => (since, now + block, true),
-            Link::Failed {
-                lost_at,
-                held_until,
-                ..
-            } => (lost_at, held_until, false),
-            Link::None | Link::Connecting { .. } | Link::Up => (now, now, true),
-        };
-        module.link = Link::Failed {
-            since: now,
-            lost_at,
-            held_until,
-        };
-        if news {
-            self.hardserver.device_fails += 1;
-            self.record(
-                Some(index),
-                EventKind::ModuleFailed {
-                    cause: cause.to_owned(),
-                },
-            );
-        }
-    }
-
-    /// Sets up the link; the session resumes where it can.
-    pub(super) fn connect(&mut self, index: usize, cause: &str) {
-        let window = self.knobs.scaled(self.knobs.timing.resumption_window);
-        let now = self.now;
-        if !self.hardserver_runs() {
-            return;
-        }
-        let Some(module) = self.modules.get_mut(index) else {
-            return;
-        };
-        let from = module.link;
-        let expired = matches!(from, Link::Failed { lost_at, .. } if now.since(lost_at) > window);
-        if expired || !module.device.session_alive {
-            self.lose_objects(index, "session not resumable");
-        }
-        let Some(module) = self.modules.get_mut(index) else {
-            return;
-        };
-        module.count(now);
-        module.device.session_alive = true;
-        module.link = Link::Up;
-        let operational = module.device.mode == Mode::Operational;
-        if matches!(from, Link::Failed { .. }) {
-            self.hardserver.device_restarts += 1;
-        }
-        if operational && !matches!(from, Link::Up | Link::Silent { .. }) {
-            self.record(
-                Some(index),
-                EventKind::ModuleOperational {
-                    cause: cause.to_owned(),
-                },
-            );
-        }
-        self.want_keys(index);
-    }
-
-    /// Sets up the link if the module answers.
-    pub(super) fn connect_if_serving(&mut self, index: usize, cause: &str) {
-        if self.modules.get(index).is_some_and(super::Module::serves) {
-            self.connect(index, cause);
-        }
-    }
-
-    /// Ends the fault of a module and connects it; a relapse begins its wait.
-    pub(super) fn cure(&mut self, index: usize, cause: &str) {
-        let now = self.now;
-        let Some(module) = self.modules.get_mut(index) else {
-            return;
-        };
-        let Some(mut fault) = module.fault.take() else {
-            return;
-        };
-        fault.recovers_at = None;
-        if let Some(after) = fault.relapse_after.filter(|_| fault.relapses > 0) {
-            fault.relapses -= 1;
-            let at = now + self.knobs.scaled(after);
-            module.relapse = Some(Relapse { at, fault });
-        }
-        if module.connects() {
-            self.connect(index, cause);
-        }
-    }
-
-    pub(super) fn lose_objects(&mut self, index: usize, cause: &str) {
-        let Some(module) = self.modules.get_mut(index) else {
-            return;
-        };
-        let count = std::mem::take(&mut module.counters.objects);
-        let module_was_healthy = module.healthy();
-        module.counters.reload_at = None;
-        if count > 0 {
-            let cause = cause.to_owned();
-            let damage = Damage::ObjectsLost {
-                count,
-                cause,
-                module_was_healthy,
-            };
-            self.record(Some(index), EventKind::Damage(damage));
-        }
-    }
-
-    /// Lets applications begin to reload their keys, if they do that by themselves.
-    pub(super) fn want_keys(&mut self, index: usize) {
-        let now = self.now;
-        let reload = self
-            .knobs
-            .timing
-            .keys_reload
-            .map(|span| self.knobs.scaled(span));
-        if let Some(module) = self.modules.get_mut(index)
-            && module.counters.objects < module.counters.objects_wanted
-        {
-            module.counters.reload_at = reload.map(|span| now + span);
-        }
     }
 }

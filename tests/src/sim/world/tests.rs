@@ -285,6 +285,28 @@ fn a_clear_before_its_time_leaves_the_module_in_maintenance() {
 }
 
 #[test]
+fn a_clear_that_cures_is_told_as_the_module_s_return() {
+    let mut world = world(&[]);
+    fail(&mut world, 1, Reason::NeedsClear);
+    world.take_events();
+    clear(&mut world);
+    pass(&mut world, 5);
+    let kinds: Vec<_> = world
+        .take_events()
+        .into_iter()
+        .map(|event| event.kind)
+        .collect();
+    let cause = "clear".to_owned();
+    assert!(
+        kinds.contains(&EventKind::ModuleMode {
+            mode: Mode::Maintenance
+        }),
+        "{kinds:?}"
+    );
+    assert_eq!(kinds.last(), Some(&EventKind::ModuleOperational { cause }));
+}
+
+#[test]
 fn a_clear_without_maintenance_cures_nothing() {
     let mut world = world(&[]);
     fail(&mut world, 1, Reason::NeedsClear);
