@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use nshield::icmp::Pinger;
 use nshield::runner::{Ending, Fate, Run, StartError};
-use nshield::tools::{ENQUIRY_DEADLINE, Installation};
+use nshield::tools::Installation;
 
 use crate::commands::Command;
 use crate::config::Config;
@@ -38,7 +38,7 @@ impl Shared {
     #[must_use]
     pub fn new(installation: Installation, config: Config, interval: Duration) -> Arc<Self> {
         let targets = Targets::new(config.icmp.targets.clone(), config.icmp.discover);
-        let state = Mutex::new(State::new(max_age(interval), targets));
+        let state = Mutex::new(State::new(max_age(interval, &installation), targets));
         Arc::new(Self {
             installation,
             config,
@@ -66,8 +66,8 @@ impl Shared {
 
 /// The longest that a result is shown: a held `enquiry` must not make its modules unknown before
 /// it has had its time to answer.
-fn max_age(interval: Duration) -> Duration {
-    interval + ENQUIRY_DEADLINE + STALE_MARGIN
+fn max_age(interval: Duration, installation: &Installation) -> Duration {
+    interval + installation.deadlines().enquiry + STALE_MARGIN
 }
 
 struct RunningGuard {

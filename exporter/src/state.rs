@@ -208,12 +208,18 @@ impl State {
         }
     }
 
-    /// Returns the newest `enquiry`, unless it is too old.
+    /// Returns the newest `enquiry`, unless it is too old or the hardserver has stopped answering
+    /// since.
     #[must_use]
     pub fn enquiry(&self) -> Option<&Dated<Enquiry>> {
+        let silent_since = self
+            .hardserver
+            .as_ref()
+            .filter(|look| look.value != HardserverState::Up);
         self.enquiry
             .as_ref()
             .filter(|dated| dated.at.elapsed() <= self.max_age)
+            .filter(|dated| silent_since.is_none_or(|look| look.at < dated.at))
     }
 
     /// Returns the newest `stattree`, unless it is too old.

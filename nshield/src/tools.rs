@@ -33,11 +33,33 @@ pub const SOCKET_DEADLINE: Duration = Duration::from_secs(2);
 /// The environment variable that points the vendor's tools at another hardserver socket.
 pub const NFAST_SERVER: &str = "NFAST_SERVER";
 
+/// How long each tool may take before it is ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadlines {
+    /// Of the full `enquiry`.
+    pub enquiry: Duration,
+    /// Of `enquiry -m0`.
+    pub enquiry_server: Duration,
+    /// Of `stattree`.
+    pub stattree: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self {
+            enquiry: ENQUIRY_DEADLINE,
+            enquiry_server: ENQUIRY_SERVER_DEADLINE,
+            stattree: STATTREE_DEADLINE,
+        }
+    }
+}
+
 /// One installation of the Security World software.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Installation {
     root: PathBuf,
     socket: Option<PathBuf>,
+    deadlines: Deadlines,
 }
 
 impl Default for Installation {
@@ -52,6 +74,7 @@ impl Installation {
         Self {
             root: root.into(),
             socket: None,
+            deadlines: Deadlines::default(),
         }
     }
 
@@ -60,6 +83,19 @@ impl Installation {
     pub fn with_socket(mut self, socket: impl Into<PathBuf>) -> Self {
         self.socket = Some(socket.into());
         self
+    }
+
+    /// Uses other deadlines than the defaults.
+    #[must_use]
+    pub fn with_deadlines(mut self, deadlines: Deadlines) -> Self {
+        self.deadlines = deadlines;
+        self
+    }
+
+    /// Returns how long each tool may take.
+    #[must_use]
+    pub fn deadlines(&self) -> Deadlines {
+        self.deadlines
     }
 
     /// Returns the directory everything else is below.
@@ -109,19 +145,19 @@ impl Installation {
     /// Builds the full `enquiry`.
     #[must_use]
     pub fn enquiry(&self) -> Invocation {
-        self.invocation(self.enquiry_path(), &[], ENQUIRY_DEADLINE)
+        self.invocation(self.enquiry_path(), &[], self.deadlines.enquiry)
     }
 
     /// Builds `enquiry -m0`, which prints only the hardserver's section.
     #[must_use]
     pub fn enquiry_server_only(&self) -> Invocation {
-        self.invocation(self.enquiry_path(), &["-m0"], ENQUIRY_SERVER_DEADLINE)
+        self.invocation(self.enquiry_path(), &["-m0"], self.deadlines.enquiry_server)
     }
 
     /// Builds the full `stattree`.
     #[must_use]
     pub fn stattree(&self) -> Invocation {
-        self.invocation(self.stattree_path(), &[], STATTREE_DEADLINE)
+        self.invocation(self.stattree_path(), &[], self.deadlines.stattree)
     }
 
     /// Connects to the hardserver's socket and closes it again; nothing is sent.

@@ -4,7 +4,6 @@
 //! usual, `enquiry -m0`, which asks no module, tells whether the hardserver itself answers.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use nshield::enquiry::Enquiry;
 use nshield::hardserver::{DOWN_PROOF_SPACING, EnquiryEnding, HardserverState};
@@ -16,9 +15,6 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::{Shared, gone};
 use crate::commands::{Command, FailureReason};
 use crate::state::CollectorName;
-
-/// How long a full `enquiry` may take before the hardserver is asked beside it.
-const SLOW_AFTER: Duration = Duration::from_secs(5);
 
 /// The most that is read of the hardserver's configuration file, in bytes.
 const CONFIG_LIMIT: u64 = 1024 * 1024;
@@ -85,9 +81,11 @@ async fn full(shared: &Arc<Shared>) -> HardserverState {
     state
 }
 
-/// Asks the hardserver alone, for as long as the full `enquiry` runs.
+/// Asks the hardserver alone, for as long as the full `enquiry` runs, once that has taken longer
+/// than an answer of the hardserver alone may take.
 async fn beside(shared: &Arc<Shared>) {
-    sleep(SLOW_AFTER).await;
+    let usual = shared.installation.deadlines().enquiry_server;
+    sleep(usual).await;
     loop {
         let started = Instant::now();
         let guard = shared.running(Command::EnquiryServer);
@@ -105,7 +103,7 @@ async fn beside(shared: &Arc<Shared>) {
         }
         gone(run).await;
         drop(guard);
-        sleep_until(started + shared.interval.max(SLOW_AFTER)).await;
+        sleep_until(started + shared.interval.max(usual)).await;
     }
 }
 

@@ -1,1 +1,136 @@
+use std::time::Duration;
 
+use tokio::time::advance;
+
+use super::*;
+
+const MAX_AGE: Duration = Duration::from_secs(70);
+const THREE: &[u8] =
+    include_bytes!("../../../nshield/tests/fixtures/enquiry-one-of-three-failed.txt");
+
+fn state() -> State {
+    State::new(MAX_AGE, Targets::new(Vec::new(), false))
+}
+
+fn words(state: &State) -> Vec<&'static str> {
+    state
+        .module_conditions()
+        .values()
+        .map(|condition| condition.state.as_str())
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_known_module_never_disappears() {
+    let mut state = state();
+    state.enquiry_ended(Enquiry::parse(THREE));
+    assert_eq!(words(&state), ["failed", "operational", "operational"]);
+    let without_third = String::from_utf8_lossy(THREE)
+        .split("Module #3:")
+        .next()
+        .unwrap()
+        .to_owned();
+    state.enquiry_ended(Enquiry::parse(without_third.as_bytes()));
+    assert_eq!(words(&state), ["failed", "operational", "unknown"]);
+    state.enquiry_ended(Enquiry::parse(b""));
+    assert_eq!(words(&state), ["unknown", "unknown", "unknown"]);
+    let esn = state
+        .modules
+        .get(3.try_into().unwrap())
+        .unwrap()
+        .esn
+        .clone();
+    assert_eq!(
+        esn.unwrap().as_str(),
+        "3C4D-05E0-D947",
+        "the last known identity is kept"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_too_old_is_never_shown_as_fresh() {
+    let mut state = state();
+    state.enquiry_ended(Enquiry::parse(THREE));
+    state.stattree_ended(Some(StatTree::parse(
+        b"+ServerGlobals:\n   -Uptime               5\n",
+    )));
+    state.hardserver_looked(LookResult::Up);
+    advance(MAX_AGE).await;
+    assert_eq!(words(&state), ["failed", "operational", "operational"]);
+    assert_eq!(state.hardserver_state(), HardserverState::Up);
+    advance(Duration::from_millis(1)).await;
+    assert_eq!(words(&state), ["unknown", "unknown", "unknown"]);
+    assert_eq!(state.hardserver_state(), HardserverState::Unknown);
+    assert!(state.stattree().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn modules_are_unknown_once_the_hardserver_stops_answering() {
+    let mut state = state();
+    state.enquiry_ended(Enquiry::parse(THREE));
+    state.hardserver_looked(LookResult::Up);
+    advance(Duration::from_secs(5)).await;
+    state.hardserver_looked(LookResult::Unresponsive);
+    assert_eq!(words(&state), ["unknown", "unknown", "unknown"]);
+    advance(Duration::from_secs(1)).await;
+    state.enquiry_ended(Enquiry::parse(THREE));
+    assert_eq!(words(&state), ["failed", "operational", "operational"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn down_takes_two_looks_ten_seconds_apart() {
+    let mut state = state();
+    assert_eq!(
+        state.hardserver_looked(LookResult::SuspectedDown),
+        HardserverState::Unknown
+    );
+    advance(Duration::from_secs(9)).await;
+    assert_eq!(
+        state.hardserver_looked(LookResult::SuspectedDown),
+        HardserverState::Unknown
+    );
+    advance(Duration::from_secs(1)).await;
+    assert_eq!(
+        state.hardserver_looked(LookResult::SuspectedDown),
+        HardserverState::Down
+    );
+    assert_eq!(state.hardserver_looked(LookResult::Up), HardserverState::Up);
+}
+
+#[tokio::test(start_paused = true)]
+async fn unknown_words_are_counted_once() {
+    let mut state = state();
+    let text = "Server:\nModule #1:\n enquiry reply flags  Bewitched\n mode                 odd\n \
+                a new label          1\n";
+    for _ in 0..3 {
+        state.enquiry_ended(Enquiry::parse(text.as_bytes()));
+        state.stattree_ended(Some(StatTree::parse(
+            b"+PerModule:\n   +#1:\n      -New                  1\n",
+        )));
+    }
+    assert_eq!(state.unknown_states.count(), 1);
+    assert_eq!(state.unknown_statistics.count(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn statistics_belong_to_the_module_with_their_serial_number() {
+    let mut state = state();
+    state.enquiry_ended(Enquiry::parse(THREE));
+    let tree = "+PerModule:\n   +#2:\n      +ModuleEnvStats:\n         \
+                -SerialNumber         3C4D-05E0-D947\n         -Uptime               100\n";
+    state.stattree_ended(Some(StatTree::parse(tree.as_bytes())));
+    let owners: Vec<u16> = state
+        .module_statistics()
+        .keys()
+        .map(|number| number.get())
+        .collect();
+    assert_eq!(owners, [3]);
+    assert_eq!(
+        state
+            .module_start
+            .keys()
+            .map(|number| number.get())
+            .collect::<Vec<_>>(),
+        [3]
+    );
+}
