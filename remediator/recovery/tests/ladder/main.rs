@@ -1,0 +1,11 @@
+//! The whole ladder in virtual time: a scripted host, the real decisions, no I/O.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test's script is fixed, and it looks for single kinds of event"
+)]
+
+mod lab;
+mod safety;
+mod scenarios;
