@@ -92,11 +92,17 @@ impl Engine {
                 tracing::error!(host = %name, "no host runner is configured; nothing will be done");
                 continue;
             };
-            let state = states.remove(name).unwrap_or_else(|| HostState::new(name.clone()));
+            let state = states
+                .remove(name)
+                .unwrap_or_else(|| HostState::new(name.clone()));
             parts.board.publish(Arc::new(state.clone()));
             let mailbox = Arc::new(Mailbox::default());
             mailboxes.insert(name.clone(), Arc::clone(&mailbox));
-            let host = actor::Host { entry: entry.clone(), runner, looks: Arc::clone(&looks) };
+            let host = actor::Host {
+                entry: entry.clone(),
+                runner,
+                looks: Arc::clone(&looks),
+            };
             tasks.spawn(actor::Actor::new(parts.clone(), host, mailbox, state).run());
         }
         for (name, state) in states {
@@ -113,7 +119,9 @@ impl Engine {
     /// The door through which the webhook delivers.
     #[must_use]
     pub fn door(&self) -> Arc<Door> {
-        Arc::new(Door { mailboxes: self.mailboxes.clone() })
+        Arc::new(Door {
+            mailboxes: self.mailboxes.clone(),
+        })
     }
 
     /// Comes back only when an actor has ended, which none ever should.
@@ -152,11 +160,22 @@ impl Deliver for Door {
 
 impl Mailbox {
     fn put(&self, put: impl FnOnce(&mut Delivered)) {
-        put(&mut self.delivered.lock().unwrap_or_else(PoisonError::into_inner));
+        put(&mut self
+            .delivered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner));
         self.wake.notify_one();
     }
 
     fn take(&self) -> Delivered {
-        std::mem::take(&mut self.delivered.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(
+            &mut self
+                .delivered
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -174,7 +174,9 @@ impl LocalRunner {
             .chain(arguments.into_iter().map(Into::into));
         let invocation =
             Invocation::new(&self.program, vector, deadline).with_output_limit(DOCUMENT_LIMIT);
-        let run = runner::run(invocation).await.map_err(HostRunnerError::Start)?;
+        let run = runner::run(invocation)
+            .await
+            .map_err(HostRunnerError::Start)?;
         match run.ending {
             Ending::Exited(Exit::Code(0)) => serde_json::from_slice(&run.stdout)
                 .map_err(|source| HostRunnerError::Document { verb, source }),
@@ -192,19 +194,35 @@ impl LocalRunner {
 fn excerpt(stdout: &[u8], stderr: &[u8]) -> String {
     let text = if stderr.is_empty() { stdout } else { stderr };
     let text = String::from_utf8_lossy(text);
-    let line = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no output");
-    line.trim().chars().filter(|c| !c.is_control()).take(300).collect()
+    let line = text
+        .lines()
+        .rev()
+        .find(|line| !line.trim().is_empty())
+        .unwrap_or("no output");
+    line.trim()
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(300)
+        .collect()
 }
 
 fn attempt_arguments(attempt: AttemptId, epoch: Epoch) -> Vec<String> {
-    vec!["--attempt".to_owned(), attempt.to_string(), "--epoch".to_owned(), epoch.to_string()]
+    vec![
+        "--attempt".to_owned(),
+        attempt.to_string(),
+        "--epoch".to_owned(),
+        epoch.to_string(),
+    ]
 }
 
 impl Order {
     /// The order as arguments: fixed words, parsed numbers and ids.
     fn arguments(&self) -> Vec<String> {
         let mut arguments = attempt_arguments(self.attempt, self.epoch);
-        let esn = self.esn.as_ref().map_or_else(|| "unconfirmed".to_owned(), ToString::to_string);
+        let esn = self
+            .esn
+            .as_ref()
+            .map_or_else(|| "unconfirmed".to_owned(), ToString::to_string);
         let max_age = format!("{}ms", self.max_age.as_millis());
         for (flag, value) in [
             ("--store", self.store.to_string()),
@@ -248,7 +266,11 @@ impl HostRunner for LocalRunner {
     }
 
     fn tombstone(&self, attempt: AttemptId, epoch: Epoch) -> Call<'_, AttemptStatus> {
-        Box::pin(self.call("tombstone", attempt_arguments(attempt, epoch), RESULT_DEADLINE))
+        Box::pin(self.call(
+            "tombstone",
+            attempt_arguments(attempt, epoch),
+            RESULT_DEADLINE,
+        ))
     }
 }
 
@@ -281,12 +303,18 @@ mod tests {
         let refused = r#"{"attempt":"x","answer":"refused","guard":"network_bad","reason":"r"}"#;
         assert_eq!(
             serde_json::from_str::<Answer>(refused).unwrap(),
-            Answer::Refused { guard: Some(Guard::NetworkBad), reason: "r".to_owned() }
+            Answer::Refused {
+                guard: Some(Guard::NetworkBad),
+                reason: "r".to_owned()
+            }
         );
         let cut = r#"{"status":"interrupted","section_open":true,"detail":"d"}"#;
         assert_eq!(
             serde_json::from_str::<AttemptStatus>(cut).unwrap(),
-            AttemptStatus::Interrupted { section_open: true, detail: "d".to_owned() }
+            AttemptStatus::Interrupted {
+                section_open: true,
+                detail: "d".to_owned()
+            }
         );
     }
 }

@@ -59,7 +59,16 @@ impl Actor {
         let pace = Pace::new(parts.policy.tool_runs_per_minute);
         let next_wake = Some(parts.clock.now());
         let evidence = Evidence::default();
-        Self { parts, host, mailbox, state, evidence, pace, next_wake, look_wanted: false }
+        Self {
+            parts,
+            host,
+            mailbox,
+            state,
+            evidence,
+            pace,
+            next_wake,
+            look_wanted: false,
+        }
     }
 
     /// Never ends.
@@ -121,7 +130,9 @@ impl Actor {
             return false;
         }
         self.look_wanted = false;
-        let Ok(_permit) = self.host.looks.acquire().await else { return false };
+        let Ok(_permit) = self.host.looks.acquire().await else {
+            return false;
+        };
         let seen = self.host.runner.observe().await;
         let at = self.now();
         self.pace.looked(at);
@@ -131,7 +142,10 @@ impl Actor {
                 "the host could not be observed"
             );
         }
-        self.evidence.push(Look { at, seen: seen.map_err(|error| chain(&error)) });
+        self.evidence.push(Look {
+            at,
+            seen: seen.map_err(|error| chain(&error)),
+        });
         true
     }
 
@@ -143,7 +157,10 @@ impl Actor {
     }
 
     pub(super) fn decide(&self, fleet: &FleetView) -> Decision {
-        let site = Site { host: &self.host.entry, policy: &self.parts.policy };
+        let site = Site {
+            host: &self.host.entry,
+            policy: &self.parts.policy,
+        };
         decide::decide(&self.state, &self.evidence, fleet, site, self.now())
     }
 
@@ -157,10 +174,15 @@ impl Actor {
         if entries.is_empty() {
             return Ok(());
         }
-        if entries.iter().any(|entry| matches!(entry.change, Change::Observed(_)))
+        if entries
+            .iter()
+            .any(|entry| matches!(entry.change, Change::Observed(_)))
             && let Some(seen) = self.evidence.observation()
         {
-            self.parts.store.keep_observation(&self.host.entry.name, seen).await?;
+            self.parts
+                .store
+                .keep_observation(&self.host.entry.name, seen)
+                .await?;
         }
         let events = self.parts.store.append(entries).await?;
         for event in &events {
@@ -200,9 +222,17 @@ impl Actor {
         let running = self.state.unsettled().any(|attempt| attempt.running());
         let interrupted = self.state.unsettled().any(|attempt| attempt.interrupted);
         let regular = if running { None } else { decision.next_wake };
-        let wanted = if self.look_wanted && !running { Some(now) } else { regular };
+        let wanted = if self.look_wanted && !running {
+            Some(now)
+        } else {
+            regular
+        };
         let look = wanted.map(|at| at.max(self.pace.allowed_at(now)));
-        let poll = if interrupted { RESUME_RETRY } else { RUNNER_POLL };
+        let poll = if interrupted {
+            RESUME_RETRY
+        } else {
+            RUNNER_POLL
+        };
         let poll = running.then(|| now.after(poll));
         self.next_wake = look.into_iter().chain(poll).min();
     }
@@ -233,7 +263,12 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
 
 /// One line per state transition.
 fn log(event: &Event) {
-    let incident = event.entry.incident.as_ref().map(ToString::to_string).unwrap_or_default();
+    let incident = event
+        .entry
+        .incident
+        .as_ref()
+        .map(ToString::to_string)
+        .unwrap_or_default();
     let module = event.entry.target.as_ref().and_then(|target| target.module);
     let module = module.map(|module| module.to_string()).unwrap_or_default();
     match &event.entry.change {
@@ -256,7 +291,13 @@ fn log(event: &Event) {
             tracing::info!(incident, module, %attempt, ?report, "attempt reported");
         }
         Change::PageRaised { reason, text } => {
-            tracing::error!(incident, module, reason = reason.as_str(), text, "page raised");
+            tracing::error!(
+                incident,
+                module,
+                reason = reason.as_str(),
+                text,
+                "page raised"
+            );
         }
         Change::PageCleared { reason } => {
             tracing::info!(incident, module, reason = reason.as_str(), "page cleared");
@@ -265,7 +306,12 @@ fn log(event: &Event) {
             tracing::info!(incident, module, standing = ?ruling.standing, "decided");
         }
         Change::FactChanged(fact) => {
-            tracing::info!(module, alert = fact.name, firing = fact.firing, "alert changed");
+            tracing::info!(
+                module,
+                alert = fact.name,
+                firing = fact.firing,
+                "alert changed"
+            );
         }
         Change::Observed(summary) => {
             tracing::info!(hardserver = ?summary.hardserver, "host looks different");

@@ -19,7 +19,10 @@ impl Actor {
         let entry = self.entry(&proposal.target, Change::IntentReserved(intent));
         // The evidence behind an intent is on disk before the intent is.
         if let Some(seen) = self.evidence.observation() {
-            self.parts.store.keep_observation(&self.host.entry.name, seen).await?;
+            self.parts
+                .store
+                .keep_observation(&self.host.entry.name, seen)
+                .await?;
         }
         let budgets = self.parts.policy.budgets;
         let reserved = match self.parts.store.reserve(entry, budgets).await? {
@@ -35,7 +38,9 @@ impl Actor {
         self.publish();
         if again.proposal.as_ref() != Some(proposal) {
             let reason = "the decision did not stand with the budget held".to_owned();
-            return self.settle(attempt, proposal, Outcome::Cancelled, reason).await;
+            return self
+                .settle(attempt, proposal, Outcome::Cancelled, reason)
+                .await;
         }
         self.order(attempt, proposal).await
     }
@@ -69,13 +74,17 @@ impl Actor {
             max_age: self.parts.policy.evidence_max_age,
         };
         match self.host.runner.run(order).await {
-            Ok(Answer::Accepted) => self.report(attempt, &proposal.target, Report::Accepted).await,
+            Ok(Answer::Accepted) => {
+                self.report(attempt, &proposal.target, Report::Accepted)
+                    .await
+            }
             Ok(Answer::Refused { guard, reason }) => {
                 let reason = match guard {
                     Some(guard) => format!("{guard}: {reason}"),
                     None => reason,
                 };
-                self.settle(attempt, proposal, Outcome::Refused, reason).await
+                self.settle(attempt, proposal, Outcome::Refused, reason)
+                    .await
             }
             // Nobody knows whether it started: the journal on the host will tell.
             Err(error) => {
@@ -92,7 +101,12 @@ impl Actor {
         outcome: Outcome,
         reason: String,
     ) -> Result<(), StoreError> {
-        self.report(attempt, &proposal.target, Report::Settled { outcome, reason }).await
+        self.report(
+            attempt,
+            &proposal.target,
+            Report::Settled { outcome, reason },
+        )
+        .await
     }
 
     /// Asks the host runner about every attempt whose steps may still run.
@@ -102,7 +116,11 @@ impl Actor {
             .unsettled()
             .filter(|attempt| attempt.running() && !attempt.interrupted)
             .map(|attempt| {
-                (attempt.intent.attempt, attempt.intent.target.clone(), attempt.accepted)
+                (
+                    attempt.intent.attempt,
+                    attempt.intent.target.clone(),
+                    attempt.accepted,
+                )
             })
             .collect();
         for (attempt, target, accepted) in running {
@@ -130,7 +148,11 @@ impl Actor {
 
     /// Has an open critical section finished on the host.
     pub(super) async fn resume(&mut self, attempt: AttemptId) -> Result<(), StoreError> {
-        let Some(target) = self.state.attempts.get(&attempt).map(|a| a.intent.target.clone())
+        let Some(target) = self
+            .state
+            .attempts
+            .get(&attempt)
+            .map(|a| a.intent.target.clone())
         else {
             return Ok(());
         };
@@ -140,7 +162,14 @@ impl Actor {
             // The section may have been finished by somebody else: the journal will tell.
             Ok(Answer::Refused { reason, .. }) => {
                 tracing::warn!(%attempt, reason, "the critical section was not resumed");
-                match self.host.runner.result(attempt).await.ok().and_then(report_of) {
+                match self
+                    .host
+                    .runner
+                    .result(attempt)
+                    .await
+                    .ok()
+                    .and_then(report_of)
+                {
                     Some(Report::Interrupted { .. }) | None => Ok(()),
                     Some(report) => self.report(attempt, &target, report).await,
                 }
@@ -166,7 +195,11 @@ impl Actor {
         Entry {
             host: self.host.entry.name.clone(),
             target: Some(target.clone()),
-            incident: self.state.incidents.get(target).map(|incident| incident.id.clone()),
+            incident: self
+                .state
+                .incidents
+                .get(target)
+                .map(|incident| incident.id.clone()),
             change,
         }
     }
@@ -181,16 +214,21 @@ fn report_of(status: AttemptStatus) -> Option<Report> {
     match status {
         AttemptStatus::Running => None,
         AttemptStatus::Refused { reason } => settled(Outcome::Refused, reason),
-        AttemptStatus::Tombstoned => {
-            settled(Outcome::Cancelled, "it never started on the host".to_owned())
-        }
+        AttemptStatus::Tombstoned => settled(
+            Outcome::Cancelled,
+            "it never started on the host".to_owned(),
+        ),
         AttemptStatus::Ended { detail } => Some(Report::Ended { detail }),
-        AttemptStatus::Interrupted { section_open: true, detail } => {
-            Some(Report::Interrupted { detail })
-        }
-        AttemptStatus::Interrupted { section_open: false, detail } => {
-            Some(Report::Ended { detail: format!("cut short: {detail}") })
-        }
+        AttemptStatus::Interrupted {
+            section_open: true,
+            detail,
+        } => Some(Report::Interrupted { detail }),
+        AttemptStatus::Interrupted {
+            section_open: false,
+            detail,
+        } => Some(Report::Ended {
+            detail: format!("cut short: {detail}"),
+        }),
         AttemptStatus::NotFound => Some(Report::Ended {
             detail: "the host accepted it and has no record of it any more".to_owned(),
         }),

@@ -22,16 +22,25 @@ impl Pace {
     /// A pace of at most this many tool runs a minute; one look is always allowed.
     pub(super) fn new(tool_runs_per_minute: u32) -> Self {
         let looks = usize::try_from(tool_runs_per_minute / RUNS_PER_LOOK).unwrap_or(usize::MAX);
-        Self { looks_per_minute: looks.max(1), looks: VecDeque::new() }
+        Self {
+            looks_per_minute: looks.max(1),
+            looks: VecDeque::new(),
+        }
     }
 
     /// When the next look is allowed.
     pub(super) fn allowed_at(&mut self, now: Time) -> Time {
-        while self.looks.front().is_some_and(|&at| now.since(at) >= MINUTE) {
+        while self
+            .looks
+            .front()
+            .is_some_and(|&at| now.since(at) >= MINUTE)
+        {
             self.looks.pop_front();
         }
         let in_the_way = self.looks.len().checked_sub(self.looks_per_minute);
-        in_the_way.and_then(|index| self.looks.get(index)).map_or(now, |at| at.after(MINUTE))
+        in_the_way
+            .and_then(|index| self.looks.get(index))
+            .map_or(now, |at| at.after(MINUTE))
     }
 
     /// Counts a look.

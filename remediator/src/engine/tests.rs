@@ -1,0 +1,448 @@
+//! The engine in virtual time: a store in memory, a scripted host runner, the real decisions.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use nshield::{ModuleNumber, ModuleState};
+use tokio::time::Instant;
+use vcm_recovery::attempt::{Outcome, Report};
+use vcm_recovery::event::{Change, Entry};
+use vcm_recovery::ids::{AttemptId, Epoch, ObservationId, StoreId};
+use vcm_recovery::inventory::{HostEntry, Kind, ModuleEntry, Target};
+use vcm_recovery::observation::{
+    HardserverLook, ModuleLook, NetworkLook, OBSERVATION_SCHEMA, Observation, SourceStatus,
+    Sources, StopSign,
+};
+use vcm_recovery::page::PageReason;
+use vcm_recovery::policy::{Budgets, Mode};
+use vcm_recovery::step::Platform;
+use vcm_recovery::tier::{Rung, Tier};
+use vcm_recovery::time::Time;
+
+use super::*;
+use crate::host_client::{Answer, AttemptStatus, Call, HostRunnerError, Order};
+use crate::store::{Pending, Reservation, StoreIdentity};
+
+/// The runtime's own time, so that paused tests need no waiting.
+#[derive(Debug)]
+struct RuntimeClock(Instant);
+
+impl Clock for RuntimeClock {
+    fn now(&self) -> Time {
+        Time::from_millis(1_000_000_000).after(self.0.elapsed())
+    }
+}
+
+/// A store in memory that can be told to fail.
+struct MemoryStore {
+    clock: Arc<RuntimeClock>,
+    events: Mutex<Vec<Event>>,
+    fails: AtomicBool,
+}
+
+impl MemoryStore {
+    fn push(&self, entries: Vec<Entry>) -> Result<Vec<Event>, StoreError> {
+        if self.fails.load(Ordering::SeqCst) {
+            return Err(StoreError::NotCommitted);
+        }
+        let mut events = self.events.lock().unwrap();
+        let mut stored = Vec::new();
+        for entry in entries {
+            let seq = u64::try_from(events.len()).unwrap() + 1;
+            let event = Event {
+                seq,
+                schema: 1,
+                time: self.clock.now(),
+                epoch: Epoch(1),
+                entry,
+            };
+            events.push(event.clone());
+            stored.push(event);
+        }
+        Ok(stored)
+    }
+}
+
+impl Store for MemoryStore {
+    fn identity(&self) -> StoreIdentity {
+        StoreIdentity {
+            store_id: StoreId::from_bits(1),
+            epoch: Epoch(1),
+        }
+    }
+
+    fn accept(&self, _facts: Vec<Fact>) -> Pending<'_, Vec<Event>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn append(&self, entries: Vec<Entry>) -> Pending<'_, Vec<Event>> {
+        Box::pin(async move { self.push(entries) })
+    }
+
+    fn reserve(&self, entry: Entry, _budgets: Budgets) -> Pending<'_, Reservation> {
+        Box::pin(async move { Ok(Reservation::Reserved(self.push(vec![entry])?.remove(0))) })
+    }
+
+    fn keep_observation(&self, _host: &HostName, _seen: &Observation) -> Pending<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn load(&self) -> Pending<'_, BTreeMap<HostName, HostState>> {
+        Box::pin(async {
+            let mut hosts: BTreeMap<HostName, HostState> = BTreeMap::new();
+            for event in self.events.lock().unwrap().iter() {
+                let name = event.entry.host.clone();
+                hosts
+                    .entry(name.clone())
+                    .or_insert_with(|| HostState::new(name))
+                    .apply(event);
+            }
+            Ok(hosts)
+        })
+    }
+
+    fn events_after(&self, _seq: u64, _limit: u32) -> Pending<'_, Vec<Event>> {
+        Box::pin(async { Ok(self.events.lock().unwrap().clone()) })
+    }
+}
+
+/// A host runner that does what the script says.
+#[derive(Debug, Default)]
+struct Script {
+    orders: Vec<Order>,
+    resumes: Vec<AttemptId>,
+    tombstones: Vec<AttemptId>,
+    /// What `result` says of any attempt, once it was ordered.
+    status: Option<AttemptStatus>,
+    /// The order is lost on its way, or its answer on the way back.
+    answers: bool,
+    looks: u32,
+    failed: bool,
+}
+
+#[derive(Debug)]
+struct ScriptedRunner(Mutex<Script>);
+
+fn lost<T>() -> Result<T, HostRunnerError> {
+    Err(HostRunnerError::NotEnded { verb: "run" })
+}
+
+impl HostRunner for ScriptedRunner {
+    fn observe(&self) -> Call<'_, Observation> {
+        let mut script = self.0.lock().unwrap();
+        script.looks += 1;
+        let seen = seen(script.failed, script.looks);
+        Box::pin(async { Ok(seen) })
+    }
+
+    fn run(&self, order: Order) -> Call<'_, Answer> {
+        let mut script = self.0.lock().unwrap();
+        script.orders.push(order);
+        let answer = if script.answers {
+            Ok(Answer::Accepted)
+        } else {
+            lost()
+        };
+        Box::pin(async { answer })
+    }
+
+    fn result(&self, _attempt: AttemptId) -> Call<'_, AttemptStatus> {
+        let status = self
+            .0
+            .lock()
+            .unwrap()
+            .status
+            .clone()
+            .unwrap_or(AttemptStatus::NotFound);
+        Box::pin(async { Ok(status) })
+    }
+
+    fn resume(&self, attempt: AttemptId, _epoch: Epoch) -> Call<'_, Answer> {
+        let mut script = self.0.lock().unwrap();
+        script.resumes.push(attempt);
+        script.status = Some(AttemptStatus::Running);
+        Box::pin(async { Ok(Answer::Accepted) })
+    }
+
+    fn tombstone(&self, attempt: AttemptId, _epoch: Epoch) -> Call<'_, AttemptStatus> {
+        self.0.lock().unwrap().tombstones.push(attempt);
+        Box::pin(async { Ok(AttemptStatus::Tombstoned) })
+    }
+}
+
+fn number() -> ModuleNumber {
+    ModuleNumber::try_from(1).unwrap()
+}
+
+fn seen(failed: bool, looks: u32) -> Observation {
+    let ok = SourceStatus::Ok;
+    let look = ModuleLook {
+        state: if failed {
+            ModuleState::Failed
+        } else {
+            ModuleState::Operational
+        },
+        printed: String::new(),
+        esn: "1A2B-05E0-D947".parse().ok(),
+        hardware_ok: Some(true),
+        connection_ok: None,
+        kind: Some(Kind::Vcm),
+        objects: None,
+        uptime: None,
+        load_percent: None,
+        network: NetworkLook::Echo {
+            sent: 5,
+            replies: 5,
+        },
+    };
+    Observation {
+        schema: OBSERVATION_SCHEMA,
+        observation_id: ObservationId::from_bits(u128::from(looks)),
+        boot_id: "boot".to_owned(),
+        started_boottime: 0,
+        finished_boottime: 0,
+        sources: Sources {
+            enquiry: ok.clone(),
+            enquiry_server: SourceStatus::NotAsked,
+            stattree: ok.clone(),
+            socket: ok,
+        },
+        hardserver: HardserverLook::Up,
+        complete: true,
+        modules: BTreeMap::from([(number(), look)]),
+        clients: None,
+        hardserver_uptime: None,
+        stop: StopSign::None,
+        hold: None,
+        max_tier: Tier::Clear,
+    }
+}
+
+struct Bench {
+    store: Arc<MemoryStore>,
+    runner: Arc<ScriptedRunner>,
+    parts: EngineParts,
+    engine: Engine,
+    door: Arc<Door>,
+}
+
+fn target() -> Target {
+    Target::module("tenant-1".parse().unwrap(), number())
+}
+
+impl Bench {
+    async fn start(script: Script) -> Self {
+        let clock = Arc::new(RuntimeClock(Instant::now()));
+        let events = Mutex::new(Vec::new());
+        let fails = AtomicBool::new(false);
+        let store = Arc::new(MemoryStore {
+            clock: Arc::clone(&clock),
+            events,
+            fails,
+        });
+        let runner = Arc::new(ScriptedRunner(Mutex::new(script)));
+        let name = target().host;
+        let module = ModuleEntry {
+            esn: "1A2B-05E0-D947".parse().ok(),
+            kind: Kind::Vcm,
+            hsm: None,
+            name: None,
+        };
+        let entry = HostEntry {
+            name: name.clone(),
+            instance: None,
+            platform: Platform::Linux,
+            mode: None,
+            modules: BTreeMap::from([(number(), module)]),
+        };
+        let parts = EngineParts {
+            store: Arc::clone(&store) as Arc<dyn Store>,
+            board: Arc::new(Board::default()),
+            clock,
+            inventory: Arc::new(Inventory {
+                hosts: BTreeMap::from([(name.clone(), entry)]),
+            }),
+            policy: Arc::new(Policy {
+                mode: Mode::Act,
+                ..Policy::default()
+            }),
+            runners: BTreeMap::from([(name, Arc::clone(&runner) as Arc<dyn HostRunner>)]),
+            on_event: Arc::new(|_, _| {}),
+        };
+        let engine = Engine::start(parts.clone()).await.unwrap();
+        let door = engine.door();
+        Self {
+            store,
+            runner,
+            parts,
+            engine,
+            door,
+        }
+    }
+
+    /// The same store and host, a new process.
+    async fn restart(&mut self) {
+        self.engine = Engine::start(self.parts.clone()).await.unwrap();
+        self.door = self.engine.door();
+    }
+
+    /// Lets time pass, with the alert delivered again every minute.
+    async fn run(&self, minutes: u32) {
+        for _ in 0..minutes {
+            let now = self.parts.clock.now();
+            self.door.deliver(
+                vec![Fact {
+                    fingerprint: "00000000000000aa".parse().unwrap(),
+                    name: "VcmFailed".to_owned(),
+                    target: target(),
+                    tier: Some(Tier::Retry),
+                    firing: true,
+                    starts_at: Time::from_millis(1),
+                    ends_at: None,
+                    delivered_at: now,
+                }],
+                Vec::new(),
+            );
+            tokio::time::sleep(Duration::from_secs(60)).await;
+        }
+    }
+
+    fn script<T>(&self, change: impl FnOnce(&mut Script) -> T) -> T {
+        change(&mut self.runner.0.lock().unwrap())
+    }
+
+    fn orders(&self) -> usize {
+        self.script(|script| script.orders.len())
+    }
+
+    fn outcomes(&self) -> Vec<Outcome> {
+        let events = self.store.events.lock().unwrap();
+        let settled = |event: &Event| {
+            if let Change::AttemptReported {
+                report: Report::Settled { outcome, .. },
+                ..
+            } = &event.entry.change
+            {
+                Some(*outcome)
+            } else {
+                None
+            }
+        };
+        events.iter().filter_map(settled).collect()
+    }
+}
+
+fn script(answers: bool) -> Script {
+    Script {
+        answers,
+        failed: true,
+        ..Script::default()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn alert_leads_to_one_order_that_is_reserved_first_and_verified_afterwards() {
+    let bench = Bench::start(script(true)).await;
+    bench.script(|script| script.status = Some(AttemptStatus::Running));
+    bench.run(4).await;
+    assert_eq!(bench.orders(), 1);
+    let order = bench.script(|script| script.orders[0].clone());
+    assert_eq!(
+        (order.rung, order.module, order.epoch),
+        (Rung::Retry, Some(number()), Epoch(1))
+    );
+    bench.script(|script| {
+        script.status = Some(AttemptStatus::Ended {
+            detail: "OK".to_owned(),
+        });
+        script.failed = false;
+    });
+    bench.run(3).await;
+    assert_eq!(bench.outcomes(), [Outcome::Succeeded]);
+    assert_eq!(bench.orders(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn order_whose_answer_is_lost_is_asked_after_and_never_given_twice() {
+    let bench = Bench::start(script(false)).await;
+    bench.script(|script| script.status = Some(AttemptStatus::Running));
+    bench.run(20).await;
+    assert_eq!(bench.orders(), 1);
+    assert_eq!(bench.outcomes(), []);
+    let pages: Vec<PageReason> = bench.parts.board.all()[0]
+        .pages
+        .keys()
+        .map(|(_, reason)| *reason)
+        .collect();
+    assert_eq!(pages, [PageReason::HostRunner]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn order_that_never_arrived_is_tombstoned_before_another_is_given() {
+    let bench = Bench::start(script(false)).await;
+    bench.run(4).await;
+    let (orders, tombstones) =
+        bench.script(|script| (script.orders.clone(), script.tombstones.clone()));
+    assert_eq!(bench.outcomes()[0], Outcome::Cancelled);
+    assert_eq!(tombstones[0], orders[0].attempt);
+    assert!(orders.len() >= 2);
+    assert_ne!(orders[0].attempt, orders[1].attempt);
+}
+
+#[tokio::test(start_paused = true)]
+async fn restarted_process_asks_after_the_open_attempt_and_does_not_run_the_rung_again() {
+    let mut bench = Bench::start(script(true)).await;
+    bench.script(|script| script.status = Some(AttemptStatus::Running));
+    bench.run(4).await;
+    assert_eq!(bench.orders(), 1);
+    bench.restart().await;
+    bench.run(10).await;
+    assert_eq!(bench.orders(), 1);
+    bench.script(|script| {
+        script.status = Some(AttemptStatus::Ended {
+            detail: "OK".to_owned(),
+        });
+        script.failed = false;
+    });
+    bench.run(3).await;
+    assert_eq!(bench.outcomes(), [Outcome::Succeeded]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn open_critical_section_is_resumed() {
+    let bench = Bench::start(script(true)).await;
+    bench.script(|script| script.status = Some(AttemptStatus::Running));
+    bench.run(4).await;
+    let detail = "died".to_owned();
+    bench.script(|script| {
+        script.status = Some(AttemptStatus::Interrupted {
+            section_open: true,
+            detail,
+        });
+    });
+    bench.run(1).await;
+    let attempt = bench.script(|script| script.orders[0].attempt);
+    assert_eq!(bench.script(|script| script.resumes.clone()), [attempt]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_ordered_while_the_store_fails() {
+    let bench = Bench::start(script(true)).await;
+    bench.store.fails.store(true, Ordering::SeqCst);
+    bench.run(10).await;
+    assert_eq!(bench.orders(), 0);
+    bench.store.fails.store(false, Ordering::SeqCst);
+    bench.run(5).await;
+    assert_eq!(bench.orders(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn host_is_looked_at_at_the_agreed_pace() {
+    let bench = Bench::start(script(true)).await;
+    bench.script(|script| script.status = Some(AttemptStatus::Running));
+    bench.run(2).await;
+    let looks = bench.script(|script| script.looks);
+    assert!((3..=8).contains(&looks), "{looks} looks in two minutes");
+}
