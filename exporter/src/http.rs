@@ -75,6 +75,3 @@ async fn ready(State(state): State<Arc<HttpState>>) -> (StatusCode, &'static str
         ),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -25,12 +25,15 @@ pub async fn run(shared: Arc<Shared>) {
     loop {
         let started = Instant::now();
         let suspected = once(&shared).await;
-        let pause = if suspected {
-            shared.interval.min(DOWN_PROOF_SPACING)
+        // Looks are spaced by their ends, so that a quicker second one is not too early.
+        let proof = Instant::now() + DOWN_PROOF_SPACING;
+        let regular = started + shared.interval;
+        sleep_until(if suspected {
+            regular.min(proof)
         } else {
-            shared.interval
-        };
-        sleep_until(started + pause).await;
+            regular
+        })
+        .await;
     }
 }
 

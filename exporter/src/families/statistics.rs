@@ -77,13 +77,14 @@ const FANS: [(&str, &str); 4] = [
 ];
 
 pub(super) fn write(state: &State, families: &mut Families<'_>) -> fmt::Result {
+    let shown = state.module_statistics();
     families.gauge(
         "nshield_module_start_time_seconds",
         "Start of the HSM since 1970 (ModuleEnvStats.Uptime). A change is a reboot",
-        state
-            .module_start
-            .iter()
-            .filter_map(|(number, start)| Some((module_label(*number), start.get()?.0))),
+        shown.keys().filter_map(|number| {
+            let start = state.module_start.get(number)?.get()?;
+            Some((module_label(*number), start.0))
+        }),
     )?;
     let modules = Statistics { state };
     families.gauge(

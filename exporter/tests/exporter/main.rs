@@ -1,0 +1,6 @@
+//! The exporter against scripts in the place of the vendor's tools.
+#![expect(clippy::unwrap_used, reason = "helpers of tests panic like tests")]
+
+mod golden;
+mod host;
+mod serving;

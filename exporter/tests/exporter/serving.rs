@@ -1,0 +1,187 @@
+//! Whatever a tool does, scrapes answer and processes do not pile up.
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::host::{Host, http};
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, StatusCode, header};
+use nshield::runner::ProcessIdentity;
+use nshield::tools::Deadlines;
+use tokio::time::{Instant, sleep, timeout};
+use tower::ServiceExt;
+use vcm_exporter::collect::{Shared, enquiry, stattree};
+use vcm_exporter::http::router;
+
+const SCRAPE_TIME: Duration = Duration::from_secs(2);
+
+async fn get(shared: &Arc<Shared>, path: &str) -> (StatusCode, String, String) {
+    let request = Request::get(path).body(Body::empty()).unwrap();
+    let answer = timeout(SCRAPE_TIME, router(http(shared)).oneshot(request))
+        .await
+        .unwrap()
+        .unwrap();
+    let status = answer.status();
+    let kind = answer
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .unwrap()
+        .to_str()
+        .unwrap()
+        .to_owned();
+    let body = to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+    (status, kind, String::from_utf8(body.to_vec()).unwrap())
+}
+
+fn alive(pids: &str) -> usize {
+    let alive = |pid: &&str| {
+        let process = pid.parse().ok().and_then(ProcessIdentity::of);
+        process.is_some_and(|process| process.is_alive())
+    };
+    pids.lines().filter(alive).count()
+}
+
+/// Ignores TERM and never ends; writes its process id to a file first.
+fn hang(host: &Host, tool: &str) {
+    let pids = host.file(&format!("{tool}.pids"));
+    let script = format!(
+        "case \"$*\" in *-m0*) file={0}.m0;; *) file={0};; esac\n\
+         trap '' TERM; echo $$ >>$file; while :; do sleep 600; done",
+        pids.display()
+    );
+    host.tool(tool, &script);
+}
+
+#[tokio::test]
+async fn hung_tools_leave_scrapes_answering_and_at_most_one_process_each() {
+    let host = Host::healthy("enquiry-healthy.txt");
+    let short = Duration::from_millis(300);
+    let deadlines = Deadlines {
+        enquiry: Duration::from_secs(1),
+        enquiry_server: short,
+        stattree: short,
+    };
+    let shared = host.shared(Duration::from_millis(100), deadlines);
+    enquiry::once(&shared).await;
+    hang(&host, "enquiry");
+    hang(&host, "stattree");
+    let pids = |name: &str| std::fs::read_to_string(host.file(name)).unwrap_or_default();
+    let names = ["enquiry.pids", "enquiry.pids.m0", "stattree.pids"];
+
+    let observed = async {
+        let until = Instant::now() + Duration::from_secs(60);
+        while names.iter().any(|name| pids(name).lines().count() < 3) {
+            assert!(Instant::now() < until, "the collectors stand still");
+            let (status, _, text) = get(&shared, "/metrics").await;
+            assert_eq!(status, StatusCode::OK);
+            for command in ["enquiry", "enquiry_server", "stattree"] {
+                let running = format!("nshield_command_running{{command=\"{command}\"}} ");
+                let line = text
+                    .lines()
+                    .find(|line| line.starts_with(&running))
+                    .unwrap();
+                assert!(line.ends_with(" 0") || line.ends_with(" 1"), "{line}");
+            }
+            for name in names {
+                assert!(alive(&pids(name)) <= 1, "{name} piles up");
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::select! {
+        () = enquiry::run(Arc::clone(&shared)) => {}
+        () = stattree::run(Arc::clone(&shared)) => {}
+        () = observed => {}
+    }
+
+    let (_, _, text) = get(&shared, "/metrics").await;
+    assert!(
+        text.contains("nshield_hardserver_state{state=\"unresponsive\"} 1\n"),
+        "{text}"
+    );
+    assert!(text.contains("nshield_module_state{module=\"1\",state=\"unknown\"} 1\n"));
+    assert!(text.contains("nshield_scrape_collector_success{collector=\"stattree\"} 0\n"));
+    assert!(
+        !text.contains("nshield_module_cpu_load_ratio"),
+        "nothing stale is shown"
+    );
+    for name in names {
+        let until = Instant::now() + Duration::from_secs(30);
+        while alive(&pids(name)) > 0 {
+            assert!(Instant::now() < until, "{name}: a process was left behind");
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+/// A held `enquiry` on a hardserver that answers: slow, and neither down nor unresponsive.
+#[tokio::test]
+async fn a_slow_enquiry_on_an_answering_hardserver_is_not_unresponsive() {
+    let host = Host::healthy("enquiry-healthy.txt");
+    let fixture = format!("{}/enquiry-healthy.txt", crate::host::FIXTURES);
+    let script = format!("case \"$*\" in *-m0*) head -n 27 {fixture};; *) exec sleep 600;; esac");
+    host.tool("enquiry", &script);
+    let deadlines = Deadlines {
+        enquiry: Duration::from_secs(2),
+        enquiry_server: Duration::from_millis(500),
+        ..Deadlines::default()
+    };
+    let shared = host.shared(Duration::from_millis(500), deadlines);
+    enquiry::once(&shared).await;
+    let (_, _, text) = get(&shared, "/metrics").await;
+    assert!(
+        text.contains("nshield_hardserver_state{state=\"up\"} 1\n"),
+        "{text}"
+    );
+    let failure = "nshield_command_failures_total{command=\"enquiry\",reason=\"timeout\"} 1\n";
+    assert!(text.contains(failure), "{text}");
+}
+
+#[tokio::test]
+async fn serves_every_page_and_both_formats() {
+    let host = Host::healthy("enquiry-one-of-three-failed.txt");
+    let shared = host.shared(Duration::from_secs(15), Deadlines::default());
+    assert_eq!(
+        get(&shared, "/-/ready").await.0,
+        StatusCode::SERVICE_UNAVAILABLE
+    );
+    enquiry::once(&shared).await;
+    assert_eq!(get(&shared, "/-/ready").await.0, StatusCode::OK);
+    assert_eq!(get(&shared, "/-/healthy").await.0, StatusCode::OK);
+    let (_, kind, page) = get(&shared, "/").await;
+    assert_eq!(kind, "text/html; charset=utf-8");
+    assert!(
+        page.contains("1A2B-05E0-D947") && page.contains("<td>failed</td>"),
+        "{page}"
+    );
+    let (_, kind, text) = get(&shared, "/metrics").await;
+    assert_eq!(kind, "text/plain; version=0.0.4; charset=utf-8");
+    assert!(!text.contains("# EOF"));
+    let accept = "application/openmetrics-text;version=1.0.0";
+    let request = Request::get("/metrics")
+        .header(header::ACCEPT, accept)
+        .body(Body::empty());
+    let answer = router(http(&shared))
+        .oneshot(request.unwrap())
+        .await
+        .unwrap();
+    assert_eq!(
+        answer.headers().get(header::CONTENT_TYPE).unwrap(),
+        "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    );
+}
+
+/// A script that prints markup must not reach a browser as such.
+#[tokio::test]
+async fn the_page_escapes_what_comes_from_outside() {
+    let host = Host::healthy("enquiry-healthy.txt");
+    let shared = host.shared(Duration::from_secs(15), Deadlines::default());
+    let state = vcm_exporter::http::HttpState {
+        shared: Arc::clone(&shared),
+        exposition: vcm_exporter::families::Exposition::new(Arc::clone(&shared)),
+        telemetry_path: "/metrics\"><script>".to_owned(),
+    };
+    let request = Request::get("/").body(Body::empty()).unwrap();
+    let answer = router(Arc::new(state)).oneshot(request).await.unwrap();
+    let body = to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+    assert!(!String::from_utf8_lossy(&body).contains("<script>"));
+}
