@@ -20,9 +20,22 @@
 //! and `clear` (the effects), `kernel` (clocks and boot id), `durable` (files that are whole or not
 //! there).
 
+pub mod after_restart;
+pub mod clear;
 pub mod cli;
 pub mod config;
+pub mod document;
 pub mod durable;
+pub mod fence;
 pub mod journal;
 pub mod kernel;
+pub mod launch;
+pub mod liveness;
+pub mod lock;
 pub mod observe;
+pub mod permitted;
+pub mod result;
+pub mod resume;
+pub mod run;
+pub mod steps;
+pub mod tombstone;

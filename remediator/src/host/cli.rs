@@ -1,17 +1,32 @@
 //! The arguments of `vcm-remediator host ...`, and the one JSON document that each of them prints.
 
+use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use nshield::{Esn, ModuleNumber};
 use serde::Serialize;
+use vcm_recovery::ids::{AttemptId, Epoch, ObservationId, StoreId};
+use vcm_recovery::tier::Rung;
 
 use super::config::{ConfigError, HostConfig};
+use super::document::Reported;
+use super::launch::{self, Detached};
 use super::observe::{self, Depth, kept};
+use super::run::{self, Order};
+use super::{result, resume, tombstone};
 
 /// Exit code for a configuration that is wrong.
 const EXIT_CONFIG: u8 = 78;
+
+/// What a remediator may allow at most for the age of the observation that it decided on.
+const MAX_AGE_MAX: Duration = Duration::from_secs(30);
+
+/// The word for a serial number that is not known.
+const UNCONFIRMED: &str = "unconfirmed";
 
 /// `vcm-remediator host`: what runs on the tenant host.
 #[derive(Debug, Args)]
@@ -22,14 +37,28 @@ pub struct HostArgs {
 
 /// What is asked of the host runner.
 #[derive(Debug, Subcommand)]
-pub enum HostCommand {
+enum HostCommand {
     /// Looks at the host, keeps what was seen and prints it.
     Observe(ConfigArgs),
+    /// Runs an attempt in a detached process; answers as soon as it is accepted or refused.
+    Run(RunArgs),
+    /// Says what became of an attempt.
+    Result(ResultArgs),
+    /// Finishes the open critical section of an attempt whose process died.
+    Resume(KnownArgs),
+    /// Makes sure that an attempt never starts, unless it already has.
+    Tombstone(KnownArgs),
+    /// The detached process of `run`.
+    #[command(hide = true)]
+    RunDetached(RunArgs),
+    /// The detached process of `resume`.
+    #[command(hide = true)]
+    ResumeDetached(KnownArgs),
 }
 
 /// Where the configuration is.
 #[derive(Debug, Args)]
-pub struct ConfigArgs {
+struct ConfigArgs {
     /// The host's configuration.
     #[arg(
         long = "config.file",
@@ -39,23 +68,98 @@ pub struct ConfigArgs {
     file: PathBuf,
 }
 
+/// An order.
+#[derive(Debug, Args)]
+struct RunArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// The attempt, a UUID.
+    #[arg(long)]
+    attempt: AttemptId,
+    /// The start of the remediator that orders it.
+    #[arg(long)]
+    epoch: Epoch,
+    /// The store of the remediator, a UUID.
+    #[arg(long)]
+    store: StoreId,
+    /// What to run: retry, restart or clear.
+    #[arg(long)]
+    tier: Rung,
+    /// The module; without it the order is about the host itself.
+    #[arg(long)]
+    module: Option<ModuleNumber>,
+    /// The module's serial number, or "unconfirmed".
+    #[arg(long, value_parser = esn)]
+    esn: ExpectedEsn,
+    /// The observation that was decided on, a UUID.
+    #[arg(long)]
+    observation: ObservationId,
+    /// How old that observation may be, up to 30s.
+    #[arg(long = "max-age", value_parser = max_age, value_name = "DURATION")]
+    max_age: Duration,
+}
+
+/// Which attempt.
+#[derive(Debug, Args)]
+struct ResultArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// The attempt, a UUID.
+    #[arg(long)]
+    attempt: AttemptId,
+}
+
+/// Which attempt, and who asks.
+#[derive(Debug, Args)]
+struct KnownArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// The attempt, a UUID.
+    #[arg(long)]
+    attempt: AttemptId,
+    /// The start of the remediator that asks.
+    #[arg(long)]
+    epoch: Epoch,
+}
+
+/// A serial number as an argument. A type of its own: clap reads `Option` as "may be left out".
+#[derive(Clone, Debug)]
+struct ExpectedEsn(Option<Esn>);
+
+fn esn(text: &str) -> Result<ExpectedEsn, String> {
+    if text == UNCONFIRMED {
+        return Ok(ExpectedEsn(None));
+    }
+    let esn: Result<Esn, _> = text.parse();
+    esn.map(|esn| ExpectedEsn(Some(esn)))
+        .map_err(|error| format!("{error}, nor {UNCONFIRMED:?}"))
+}
+
+fn max_age(text: &str) -> Result<Duration, String> {
+    let age = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if age <= MAX_AGE_MAX {
+        Ok(age)
+    } else {
+        Err("at most 30s are allowed".to_owned())
+    }
+}
+
 impl HostArgs {
     /// Does what is asked, prints the answer and returns the exit code: 0 when the document says
     /// what was asked, 78 for a bad configuration, 1 otherwise.
     pub async fn run(self) -> ExitCode {
-        match self.command.run().await {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                let code = if error.is::<ConfigError>() {
-                    EXIT_CONFIG
-                } else {
-                    1
-                };
-                let text = format!("{error:#}");
-                match print(&Failure { error: &text }) {
-                    Ok(()) | Err(_) => ExitCode::from(code),
-                }
-            }
+        let error = match self.command.run().await {
+            Ok(()) => return ExitCode::SUCCESS,
+            Err(error) => error,
+        };
+        let code = if error.is::<ConfigError>() {
+            EXIT_CONFIG
+        } else {
+            1
+        };
+        let text = format!("{error:#}");
+        match print(&Failure { error: &text }) {
+            Ok(()) | Err(_) => ExitCode::from(code),
         }
     }
 }
@@ -63,17 +167,114 @@ impl HostArgs {
 impl HostCommand {
     async fn run(self) -> anyhow::Result<()> {
         match self {
-            Self::Observe(config) => observe(&config).await,
+            Self::Observe(arguments) => observe(&arguments).await,
+            Self::Run(arguments) => {
+                let config = HostConfig::load(&arguments.config.file)?;
+                let words = arguments.words("run-detached");
+                launch(&config, arguments.attempt, words).await
+            }
+            Self::Resume(arguments) => {
+                let config = HostConfig::load(&arguments.config.file)?;
+                let words = arguments.words("resume-detached");
+                launch(&config, arguments.attempt, words).await
+            }
+            Self::Result(ResultArgs { config, attempt }) => {
+                let config = HostConfig::load(&config.file)?;
+                let status = result::result(&config.state_dir, attempt)?;
+                Ok(print(&Reported { attempt, status })?)
+            }
+            Self::Tombstone(KnownArgs {
+                config,
+                attempt,
+                epoch,
+            }) => {
+                let config = HostConfig::load(&config.file)?;
+                let status = tombstone::tombstone(&config.state_dir, attempt, epoch)?;
+                Ok(print(&Reported { attempt, status })?)
+            }
+            Self::RunDetached(arguments) => {
+                let detached = Detached::detach()?;
+                let config = HostConfig::load(&arguments.config.file)?;
+                Ok(run::run(&config, &arguments.order(), &detached).await?)
+            }
+            Self::ResumeDetached(arguments) => {
+                let detached = Detached::detach()?;
+                let config = HostConfig::load(&arguments.config.file)?;
+                let KnownArgs { attempt, epoch, .. } = arguments;
+                Ok(resume::resume(&config, attempt, epoch, &detached).await?)
+            }
         }
     }
 }
 
-async fn observe(config: &ConfigArgs) -> anyhow::Result<()> {
-    let config = HostConfig::load(&config.file)?;
+async fn observe(arguments: &ConfigArgs) -> anyhow::Result<()> {
+    let config = HostConfig::load(&arguments.file)?;
     let observation = observe::observe(&config, Depth::Full).await?;
     kept::keep(&config.state_dir, &observation)?;
-    print(&observation)?;
-    Ok(())
+    Ok(print(&observation)?)
+}
+
+/// Starts the detached process and prints its answer.
+async fn launch(
+    config: &HostConfig,
+    attempt: AttemptId,
+    words: Vec<OsString>,
+) -> anyhow::Result<()> {
+    let deadline = config.deadlines.enquiry + launch::ANSWER_MARGIN;
+    let answered = launch::launch(&config.state_dir, attempt, words, deadline).await?;
+    Ok(print(&answered)?)
+}
+
+impl RunArgs {
+    fn order(&self) -> Order {
+        Order {
+            attempt: self.attempt,
+            epoch: self.epoch,
+            store: self.store,
+            tier: self.tier,
+            module: self.module,
+            esn: self.esn.0.clone(),
+            observation: self.observation,
+            max_age: self.max_age,
+        }
+    }
+
+    /// The same arguments again, from what was parsed.
+    fn words(&self, command: &str) -> Vec<OsString> {
+        let esn = &self.esn.0;
+        let esn = esn.as_ref().map_or(UNCONFIRMED.to_owned(), Esn::to_string);
+        let mut words = self.config.words(command);
+        words.extend(flag("--attempt", self.attempt));
+        words.extend(flag("--epoch", self.epoch));
+        words.extend(flag("--store", self.store));
+        words.extend(flag("--tier", self.tier));
+        words.extend(self.module.into_iter().flat_map(|n| flag("--module", n)));
+        words.extend(flag("--esn", esn));
+        words.extend(flag("--observation", self.observation));
+        words.extend(flag("--max-age", humantime::format_duration(self.max_age)));
+        words
+    }
+}
+
+impl KnownArgs {
+    fn words(&self, command: &str) -> Vec<OsString> {
+        let mut words = self.config.words(command);
+        words.extend(flag("--attempt", self.attempt));
+        words.extend(flag("--epoch", self.epoch));
+        words
+    }
+}
+
+impl ConfigArgs {
+    /// The child runs in the root directory, so that the path must not be relative.
+    fn words(&self, command: &str) -> Vec<OsString> {
+        let file = std::path::absolute(&self.file).unwrap_or_else(|_| self.file.clone());
+        vec![command.into(), "--config.file".into(), file.into()]
+    }
+}
+
+fn flag(name: &str, value: impl ToString) -> [OsString; 2] {
+    [name.into(), value.to_string().into()]
 }
 
 /// What is printed when there is no other answer.
@@ -87,4 +288,80 @@ fn print(document: &impl Serialize) -> io::Result<()> {
     let mut line = serde_json::to_vec(document)?;
     line.push(b'\n');
     io::stdout().lock().write_all(&line)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Program {
+        #[command(subcommand)]
+        command: HostCommand,
+    }
+
+    const ORDER: [&str; 19] = [
+        "host",
+        "run",
+        "--config.file",
+        "/etc/host.yaml",
+        "--attempt",
+        "01935bd4-0f3a-7c11-8000-00000000002a",
+        "--epoch",
+        "7",
+        "--store",
+        "01935bd4-0f3a-7c11-8000-000000000001",
+        "--tier",
+        "clear",
+        "--esn",
+        "1A2B-05E0-D947",
+        "--observation",
+        "01935bd4-0f3a-7c11-8000-000000000002",
+        "--max-age",
+        "29500ms",
+        "--module=3",
+    ];
+
+    fn parsed(words: &[OsString]) -> Result<HostCommand, clap::Error> {
+        Program::try_parse_from(words).map(|program| program.command)
+    }
+
+    #[test]
+    fn the_detached_process_gets_the_same_order() {
+        let words: Vec<OsString> = ORDER.iter().map(Into::into).collect();
+        let HostCommand::Run(given) = parsed(&words).unwrap() else {
+            panic!("not run");
+        };
+        let mut again = vec!["host".into()];
+        again.extend(given.words("run-detached"));
+        let HostCommand::RunDetached(passed) = parsed(&again).unwrap() else {
+            panic!("not run-detached");
+        };
+        assert_eq!(passed.order(), given.order());
+        assert_eq!(passed.order().module, ModuleNumber::try_from(3).ok());
+        assert_eq!(passed.order().max_age, Duration::from_millis(29_500));
+    }
+
+    #[test]
+    fn refuses_whatever_is_not_exactly_an_order() {
+        let replaced = [
+            ("--module=3", "--module=3 -F"),
+            ("--module=3", "--module=0"),
+            ("--module=3", "--module=1,2"),
+            ("--module=3", "--all"),
+            ("clear", "load"),
+            ("clear", "network"),
+            ("29500ms", "31s"),
+            ("1A2B-05E0-D947", "unknown"),
+            ("7", "-1"),
+            ("01935bd4-0f3a-7c11-8000-00000000002a", "../../etc/passwd"),
+        ];
+        for (word, with) in replaced {
+            let words = ORDER.map(|given| if given == word { with } else { given });
+            let words: Vec<OsString> = words.iter().map(Into::into).collect();
+            assert!(parsed(&words).is_err(), "{with}");
+        }
+    }
 }

@@ -9,6 +9,7 @@ mod raw;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -18,6 +19,9 @@ use vcm_recovery::step::{Platform, Program};
 use vcm_recovery::tier::Tier;
 
 use crate::yaml::{self, YamlError};
+
+/// The mode bit that lets everybody write.
+const WRITABLE_BY_OTHERS: u32 = 0o002;
 
 /// The checked configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -165,6 +169,12 @@ pub enum ConfigError {
     /// It could not be read or is not the YAML that it should be.
     #[error("bad host configuration")]
     Yaml(#[from] YamlError),
+    /// Somebody else could have written it, so that it cannot have the last word.
+    #[error("{} must belong to root or to this user, and be writable by nobody else", path.display())]
+    NotTrusted {
+        /// The file.
+        path: PathBuf,
+    },
     /// Values in it are wrong.
     #[error("{}: {}", path.display(), listed(problems))]
     Invalid {
@@ -187,11 +197,24 @@ impl HostConfig {
     /// [`ConfigError`] with every problem found.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let raw = yaml::read::<raw::HostConfig>(path)?;
+        if !trusted(path) {
+            let path = path.to_owned();
+            return Err(ConfigError::NotTrusted { path });
+        }
         check::checked(raw).map_err(|problems| ConfigError::Invalid {
             path: path.to_owned(),
             problems,
         })
     }
+}
+
+/// It names the programs that are run, with the rights of this process.
+fn trusted(path: &Path) -> bool {
+    let own = rustix::process::geteuid().as_raw();
+    std::fs::metadata(path).is_ok_and(|file| {
+        let owner = file.uid();
+        (owner == 0 || owner == own) && file.mode() & WRITABLE_BY_OTHERS == 0
+    })
 }
 
 #[cfg(test)]

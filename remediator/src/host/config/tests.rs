@@ -139,3 +139,21 @@ fn the_error_names_the_file_and_every_problem() {
         "{message}"
     );
 }
+
+#[test]
+fn a_file_that_others_can_write_or_own_is_not_trusted() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), MINIMAL).unwrap();
+    let mode = |mode| {
+        std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(mode)).unwrap();
+        HostConfig::load(file.path())
+    };
+    mode(0o644).unwrap();
+    assert!(matches!(mode(0o646), Err(ConfigError::NotTrusted { .. })));
+    mode(0o600).unwrap();
+    // Only root can give a file away; anybody else cannot make the case.
+    if std::os::unix::fs::chown(file.path(), Some(12_345), None).is_ok() {
+        assert!(matches!(mode(0o644), Err(ConfigError::NotTrusted { .. })));
+    }
+}

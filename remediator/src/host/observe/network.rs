@@ -1,20 +1,20 @@
 //! Whether each module answers the network, asked of all of them at once.
 
 use std::collections::BTreeMap;
-use std::error::Error as _;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use nshield::ModuleNumber;
-use nshield::icmp::{Echo, EchoError, Pinger};
+use nshield::icmp::{Echo, Pinger};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 use vcm_recovery::observation::{ECHOES, NetworkLook};
 
 use crate::host::config::{HostConfig, Reachability};
+use crate::host::document::chain;
 
 /// Time between two echo requests to one module: the shortest that `ping` allows without
 /// privilege, so that no firewall takes it for a flood.
@@ -64,19 +64,12 @@ async fn echoes(pinger: &Pinger, address: IpAddr, deadline: Duration) -> Network
             | Echo::Unreachable { .. }
             | Echo::TimeExceeded { .. }
             | Echo::Other { .. } => {}
-            Echo::Error(error) => return NetworkLook::Unknown(cause(error)),
+            Echo::Error(error) => return NetworkLook::Unknown(chain(error)),
         }
     }
     NetworkLook::Echo {
         sent: ECHOES,
         replies,
-    }
-}
-
-fn cause(error: &EchoError) -> String {
-    match error.source() {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
     }
 }
 

@@ -13,6 +13,7 @@ use nshield::runner::{self, Ending, Exit, Invocation};
 use vcm_recovery::observation::StopSign;
 
 use crate::host::config::{HostConfig, StoppedOnPurpose};
+use crate::host::document::chain;
 use crate::host::kernel;
 
 /// Where the kernel lists file locks.
@@ -99,7 +100,7 @@ async fn unit(signs: &StoppedOnPurpose, deadline: Duration) -> StopSign {
         // The exit status is part of the answer of such probes, and different for each of them.
         Ok(run) if matches!(run.ending, Ending::Exited(Exit::Code(_))) => word(signs, &run.stdout),
         Ok(_) => StopSign::Unknown(format!("{program} did not end by itself in time")),
-        Err(error) => StopSign::Unknown(error.to_string()),
+        Err(error) => StopSign::Unknown(chain(&error)),
     }
 }
 
@@ -133,23 +134,22 @@ mod tests {
 
     #[tokio::test]
     async fn the_unit_word_decides_and_everything_else_is_unknown() {
-        let table: [(&[&str], fn(&StopSign) -> bool); 6] = [
-            (&["/bin/echo", "inactive"], |s| {
-                matches!(s, StopSign::OnPurpose(_))
-            }),
-            (&["/bin/echo", "failed"], |s| *s == StopSign::None),
-            (&["/bin/echo", "activating"], |s| {
-                matches!(s, StopSign::Unknown(_))
-            }),
-            (&["/bin/true"], |s| matches!(s, StopSign::Unknown(_))),
-            (&["/nonexistent/systemctl"], |s| {
-                matches!(s, StopSign::Unknown(_))
-            }),
-            (&["/bin/sleep", "60"], |s| matches!(s, StopSign::Unknown(_))),
+        let table: [(&[&str], &str); 6] = [
+            (&["/bin/echo", "inactive"], "on purpose"),
+            (&["/bin/echo", "failed"], "none"),
+            (&["/bin/echo", "activating"], "unknown"),
+            (&["/bin/true"], "unknown"),
+            (&["/nonexistent/systemctl"], "unknown"),
+            (&["/bin/sleep", "60"], "unknown"),
         ];
         for (argv, expected) in table {
             let sign = unit(&signs(argv), Duration::from_millis(300)).await;
-            assert!(expected(&sign), "{argv:?} {sign:?}");
+            let found = match sign {
+                StopSign::OnPurpose(_) => "on purpose",
+                StopSign::None => "none",
+                StopSign::Unknown(_) => "unknown",
+            };
+            assert_eq!(found, expected, "{argv:?}");
         }
         let unconfigured = StoppedOnPurpose {
             unit_state: None,

@@ -1,6 +1,5 @@
 //! Runs the vendor's tools that only look, and says how they fared.
 
-use std::error::Error;
 use std::time::Duration;
 
 use nshield::enquiry::Enquiry;
@@ -10,6 +9,7 @@ use vcm_recovery::observation::SourceStatus;
 
 use super::Depth;
 use crate::host::config::HostConfig;
+use crate::host::document::chain;
 
 /// A full `enquiry` that takes longer than this is slow; `enquiry -m0` is then asked beside it, so
 /// that a look at a host that is well costs one `enquiry` only.
@@ -96,15 +96,4 @@ pub(super) fn status(run: &Result<Run, StartError>) -> SourceStatus {
         Ending::TimedOut(_) => SourceStatus::TimedOut,
         Ending::OutputLimit(_) => SourceStatus::Failed("it printed too much".to_owned()),
     }
-}
-
-/// An error with its causes, on one line.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

@@ -1,0 +1,233 @@
+//! Which remediator is listened to: the one store that this host is pinned to, and no start of it
+//! older than the newest one that was heard of.
+//!
+//! An old process that still lives, a restored back-up and a second remediator are refused here.
+//! That an attempt is known is for its [journal](super::journal) to say.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use serde::{Deserialize, Serialize};
+use vcm_recovery::ids::{Epoch, StoreId};
+
+use super::durable;
+use super::journal::{self, JournalError};
+
+/// The version of the file that this build writes and reads.
+const SCHEMA: u32 = 1;
+
+/// What is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fence {
+    schema: u32,
+    /// The store that this host is pinned to: the first one that ordered an attempt.
+    store: Option<StoreId>,
+    /// The highest epoch that was heard of.
+    epoch: Epoch,
+}
+
+/// Why somebody is not listened to.
+#[derive(Debug, thiserror::Error)]
+pub enum FenceError {
+    /// A newer start of the remediator was heard of.
+    #[error("epoch {epoch} is older than {highest}, which this host has heard of")]
+    LowerEpoch {
+        /// The one that asks.
+        epoch: Epoch,
+        /// The newest one.
+        highest: Epoch,
+    },
+    /// Another store's remediator asks.
+    #[error("store {store} asks, but this host is pinned to store {pinned}")]
+    ForeignStore {
+        /// The one that asks.
+        store: StoreId,
+        /// The one that is listened to.
+        pinned: StoreId,
+    },
+    /// The file is gone although attempts are on record, so that nobody knows whom to listen to.
+    #[error("{} is gone although attempts are on record beside it", path.display())]
+    Lost {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file cannot be read.
+    #[error("cannot read {}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The file is not what was written.
+    #[error("{} is not what was written", path.display())]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+    },
+    /// What was heard could not be kept.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Whether attempts are on record is not known.
+    #[error("cannot tell whether attempts are on record")]
+    Journal(#[from] JournalError),
+}
+
+/// Listens to epoch `epoch` of `store` from now on, and to no older one; or says why not.
+///
+/// A request that names no store is only about an attempt that the host knows, or never will.
+///
+/// # Errors
+/// [`FenceError`], and then nothing may be done.
+pub fn admit(state_dir: &Path, epoch: Epoch, store: Option<StoreId>) -> Result<(), FenceError> {
+    let path = state_dir.join("fence.json");
+    let write = |source| FenceError::Write {
+        path: path.clone(),
+        source,
+    };
+    durable::create_directory(state_dir).map_err(write)?;
+    let _exclusive = exclusive(state_dir).map_err(write)?;
+    let before = read(state_dir, &path)?;
+    let after = step(before, epoch, store)?;
+    if before == Some(after) {
+        return Ok(());
+    }
+    let json = serde_json::to_vec(&after).map_err(|error| write(error.into()))?;
+    durable::write(&path, &json).map_err(write)
+}
+
+/// The fence after a request. Pure.
+fn step(before: Option<Fence>, epoch: Epoch, store: Option<StoreId>) -> Result<Fence, FenceError> {
+    let Some(before) = before else {
+        return Ok(Fence {
+            schema: SCHEMA,
+            store,
+            epoch,
+        });
+    };
+    if let (Some(store), Some(pinned)) = (store, before.store)
+        && store != pinned
+    {
+        return Err(FenceError::ForeignStore { store, pinned });
+    }
+    if epoch < before.epoch {
+        let highest = before.epoch;
+        return Err(FenceError::LowerEpoch { epoch, highest });
+    }
+    Ok(Fence {
+        schema: SCHEMA,
+        store: before.store.or(store),
+        epoch,
+    })
+}
+
+fn read(state_dir: &Path, path: &Path) -> Result<Option<Fence>, FenceError> {
+    let path = path.to_owned();
+    match fs::read(&path) {
+        Ok(json) => serde_json::from_slice(&json)
+            .ok()
+            .filter(|fence: &Fence| fence.schema == SCHEMA)
+            .map(Some)
+            .ok_or(FenceError::Corrupt { path }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if journal::known(state_dir)?.is_empty() {
+                Ok(None)
+            } else {
+                Err(FenceError::Lost { path })
+            }
+        }
+        Err(source) => Err(FenceError::Unreadable { path, source }),
+    }
+}
+
+/// One reader and writer at a time. Held for a moment only, unlike the host's lock.
+fn exclusive(state_dir: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true);
+    let file = options.open(state_dir.join("fence.lock"))?;
+    flock(&file, FlockOperation::LockExclusive)?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use vcm_recovery::ids::AttemptId;
+
+    use super::*;
+    use crate::host::journal::Journal;
+
+    const OURS: StoreId = StoreId::from_bits(1);
+    const FOREIGN: StoreId = StoreId::from_bits(2);
+
+    fn admit_all(state_dir: &Path, asks: &[(u64, Option<StoreId>)]) -> Vec<bool> {
+        let ask = |&(epoch, store)| admit(state_dir, Epoch(epoch), store).is_ok();
+        asks.iter().map(ask).collect()
+    }
+
+    #[test]
+    fn listens_to_the_first_store_and_to_no_older_epoch() {
+        let directory = tempfile::tempdir().unwrap();
+        let asks = [
+            (3, Some(OURS)),
+            (3, Some(OURS)),
+            (2, Some(OURS)),
+            (9, Some(FOREIGN)),
+            (4, Some(OURS)),
+            (3, None),
+            (5, None),
+            (4, Some(OURS)),
+            (5, Some(OURS)),
+        ];
+        assert_eq!(
+            admit_all(directory.path(), &asks),
+            [true, true, false, false, true, false, true, false, true]
+        );
+    }
+
+    #[test]
+    fn a_request_without_a_store_pins_none() {
+        let directory = tempfile::tempdir().unwrap();
+        let asks = [
+            (3, None),
+            (2, Some(OURS)),
+            (3, Some(OURS)),
+            (3, Some(FOREIGN)),
+        ];
+        assert_eq!(
+            admit_all(directory.path(), &asks),
+            [true, false, true, false]
+        );
+    }
+
+    #[test]
+    fn absent_lost_corrupt_and_unreadable_are_four_results() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("fence.json");
+        let result = || admit(directory.path(), Epoch(1), Some(OURS));
+        fs::create_dir(&path).unwrap();
+        assert!(matches!(result(), Err(FenceError::Unreadable { .. })));
+        fs::remove_dir(&path).unwrap();
+        for text in ["", "{}", r#"{"schema":2,"store":null,"epoch":0}"#] {
+            fs::write(&path, text).unwrap();
+            assert!(
+                matches!(result(), Err(FenceError::Corrupt { .. })),
+                "{text}"
+            );
+        }
+        fs::remove_file(&path).unwrap();
+        result().unwrap();
+        Journal::create(directory.path(), AttemptId::from_bits(7)).unwrap();
+        fs::remove_file(&path).unwrap();
+        assert!(matches!(result(), Err(FenceError::Lost { .. })));
+    }
+}

@@ -1,0 +1,87 @@
+//! Whether anything of an attempt still runs on this host.
+//!
+//! A process is one by its id *and* its start time, and only within the boot in which it was
+//! recorded.
+
+use std::fs;
+
+use nshield::runner::ProcessIdentity;
+
+use super::journal::story::Story;
+
+/// Whether a process of this attempt lives: the one that runs it, or one that it started.
+#[must_use]
+pub fn lives(story: &Story, boot_id: &str) -> bool {
+    let recorded = story.processes(boot_id);
+    recorded.iter().any(ProcessIdentity::is_alive)
+        || story
+            .unseen_child_of(boot_id)
+            .is_some_and(|leader| session_lives(leader, sessions()))
+}
+
+/// A living process with its session.
+struct Member {
+    session: i32,
+}
+
+/// Whether the session that `leader` made has a member. Its number stays taken as long as it has
+/// one, so that another process with the leader's id means that the session is gone.
+fn session_lives(leader: ProcessIdentity, members: impl Iterator<Item = Member>) -> bool {
+    let other = ProcessIdentity::of(leader.pid).is_some_and(|process| process != leader);
+    !other
+        && members
+            .into_iter()
+            .any(|member| member.session == leader.pid)
+}
+
+fn sessions() -> impl Iterator<Item = Member> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| {
+        let _pid: i32 = entry.file_name().to_str()?.parse().ok()?;
+        member(&fs::read_to_string(entry.path().join("stat")).ok()?)
+    })
+}
+
+/// Reads a line of `/proc/<pid>/stat`; the name in parentheses may hold anything. `None` for a
+/// process that has ended and only waits to be asked for its status.
+fn member(stat: &str) -> Option<Member> {
+    let mut fields = stat.rsplit_once(") ")?.1.split(' ');
+    let state = fields.next()?;
+    let session = fields.nth(2)?.parse().ok()?;
+    (!matches!(state, "Z" | "X" | "x")).then_some(Member { session })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_session_after_a_name_with_parentheses() {
+        assert_eq!(member("42 (a ) Z 1) S 1 77 66 0 -1 8").unwrap().session, 66);
+        assert!(member("42 (sh) Z 1 77 66 0 -1 8").is_none());
+        assert!(member("").is_none());
+    }
+
+    #[test]
+    fn a_session_lives_while_it_has_members_and_its_leader_was_not_replaced() {
+        let pid = i32::try_from(std::process::id()).unwrap();
+        let own = ProcessIdentity::of(pid).unwrap();
+        let here = || std::iter::once(Member { session: pid });
+        assert!(session_lives(own, here()));
+        assert!(!session_lives(own, std::iter::empty()));
+        let replaced = ProcessIdentity {
+            start_ticks: own.start_ticks + 1,
+            ..own
+        };
+        assert!(!session_lives(replaced, here()));
+    }
+
+    #[test]
+    fn sees_the_own_session() {
+        let own = rustix::process::getsid(None)
+            .unwrap()
+            .as_raw_nonzero()
+            .get();
+        assert!(sessions().any(|member| member.session == own));
+    }
+}

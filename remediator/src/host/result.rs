@@ -1,0 +1,114 @@
+//! `host result`: what the journal of an attempt says, together with what lives of it.
+
+use std::io;
+use std::path::Path;
+
+use vcm_recovery::ids::AttemptId;
+
+use super::document::{Refusal, Status, StepReport};
+use super::journal::story::{End, OutOfOrder, StepStory, Story, fold};
+use super::journal::{self, JournalError};
+use super::kernel;
+use super::liveness;
+use super::lock::{HostLock, LockError};
+
+/// Why nobody knows what became of an attempt.
+#[derive(Debug, thiserror::Error)]
+pub enum ResultError {
+    /// Its journal cannot be read or is broken.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// Its journal makes no sense.
+    #[error("the journal of attempt {attempt} makes no sense")]
+    Story {
+        /// The attempt.
+        attempt: AttemptId,
+        /// Where.
+        #[source]
+        source: OutOfOrder,
+    },
+    /// Without the boot id nobody knows what lives.
+    #[error("cannot read the boot id")]
+    BootId(#[source] io::Error),
+}
+
+/// What became of an attempt.
+///
+/// # Errors
+/// If nobody knows.
+pub fn result(state_dir: &Path, attempt: AttemptId) -> Result<Status, ResultError> {
+    let Some(story) = story(state_dir, attempt)? else {
+        return Ok(Status::NotFound);
+    };
+    let boot_id = kernel::boot_id().map_err(ResultError::BootId)?;
+    // A journal without a record is one that its process is about to begin, or died before it did.
+    let beginning =
+        story == Story::default() && matches!(HostLock::take(state_dir), Err(LockError::Busy));
+    Ok(status(
+        &story,
+        beginning || liveness::lives(&story, &boot_id),
+    ))
+}
+
+/// Reads the story of an attempt; `None` if it is not known.
+///
+/// # Errors
+/// If the journal cannot be read or makes no sense.
+pub fn story(state_dir: &Path, attempt: AttemptId) -> Result<Option<Story>, ResultError> {
+    let Some(entries) = journal::load(state_dir, attempt)? else {
+        return Ok(None);
+    };
+    fold(&entries)
+        .map(Some)
+        .map_err(|source| ResultError::Story { attempt, source })
+}
+
+/// The status of a known attempt, given whether anything of it lives. Pure.
+#[must_use]
+pub fn status(story: &Story, lives: bool) -> Status {
+    match &story.end {
+        Some(End::Refused { guard, reason }) => Status::Refused(Refusal {
+            guard: *guard,
+            reason: reason.clone(),
+        }),
+        Some(End::Tombstoned) => Status::Tombstoned,
+        Some(End::Ended { detail }) => Status::Ended {
+            detail: detail.clone(),
+            steps: story.steps.iter().map(report).collect(),
+        },
+        None if lives => Status::Running,
+        None => Status::Interrupted {
+            section_open: story.open_section().is_some(),
+            detail: how_far(story),
+        },
+    }
+}
+
+fn report(step: &StepStory) -> StepReport {
+    let finished = step.finished.as_ref();
+    StepReport {
+        index: step.index,
+        step: step.step,
+        exit: finished.map(|finished| finished.exit.clone()),
+        output: finished.map_or_else(String::new, |finished| finished.output.clone()),
+    }
+}
+
+fn how_far(story: &Story) -> String {
+    match (&story.accepted, story.steps.last()) {
+        (None, _) => "its process died before anything was accepted".to_owned(),
+        (Some(_), None) => "accepted; no step was started".to_owned(),
+        (Some(_), Some(step)) => {
+            let (index, name) = (step.index, step.step);
+            match &step.finished {
+                None => format!("step {index} {name:?} was started; whether it ended is not known"),
+                Some(finished) => {
+                    format!(
+                        "step {index} {name:?} ended ({:?}); nothing after it is known",
+                        finished.exit
+                    )
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! `host resume`, in its detached process: brings the open critical section of an attempt to its
+//! end after the process that ran it died. It starts no rung, and asks no guard: what was begun
+//! must not be left half done.
+
+use std::path::Path;
+
+use vcm_recovery::ids::{AttemptId, Epoch};
+
+use super::config::HostConfig;
+use super::document::{Answer, Answered, Refusal, chain};
+use super::journal::record::Record;
+use super::journal::story::{Section, Story, fold};
+use super::journal::{self, Journal, JournalError};
+use super::launch::Detached;
+use super::lock::HostLock;
+use super::run::own_identity;
+use super::steps::Steps;
+use super::{after_restart, clear, fence, kernel, liveness};
+
+/// Finishes the section, or says why not.
+///
+/// # Errors
+/// Never once a command may have run.
+pub async fn resume(
+    config: &HostConfig,
+    attempt: AttemptId,
+    epoch: Epoch,
+    detached: &Detached,
+) -> Result<(), JournalError> {
+    let answer = |answer| detached.answer(&Answered { attempt, answer });
+    let lock = match HostLock::take(&config.state_dir) {
+        Ok(lock) => lock,
+        Err(error) => {
+            answer(Answer::Refused(Refusal::error(error)));
+            return Ok(());
+        }
+    };
+    match take_up(&config.state_dir, attempt, epoch) {
+        Ok(open) => {
+            answer(Answer::Accepted);
+            finish(config, attempt, open).await?;
+        }
+        Err(refusal) => {
+            tracing::info!(reason = refusal.reason, "refused to resume");
+            answer(Answer::Refused(refusal));
+        }
+    }
+    drop(lock);
+    Ok(())
+}
+
+/// An open section that is ours now.
+struct Open {
+    section: Section,
+    story: Story,
+    journal: Journal,
+    now: kernel::Moment,
+}
+
+fn take_up(state_dir: &Path, attempt: AttemptId, epoch: Epoch) -> Result<Open, Refusal> {
+    fence::admit(state_dir, epoch, None).map_err(Refusal::error)?;
+    let now = kernel::Moment::now().map_err(Refusal::error)?;
+    let Some((mut journal, entries)) = Journal::open(state_dir, attempt).map_err(Refusal::error)?
+    else {
+        return Err(Refusal::plain("this attempt is not known here"));
+    };
+    let story = fold(&entries).map_err(Refusal::error)?;
+    let Some(section) = story.open_section() else {
+        return Err(Refusal::plain("it has no critical section to finish"));
+    };
+    if liveness::lives(&story, &now.boot_id) {
+        return Err(Refusal::plain("a process of it still lives"));
+    }
+    let runner = own_identity().map_err(Refusal::error)?;
+    // The section is finished even where that cannot be written down.
+    if let Err(error) = journal.append(Record::Resumed { epoch, runner }) {
+        tracing::error!(error = chain(&error), "going on without the journal");
+    }
+    Ok(Open {
+        section,
+        story,
+        journal,
+        now,
+    })
+}
+
+async fn finish(config: &HostConfig, attempt: AttemptId, open: Open) -> Result<(), JournalError> {
+    let log = journal::log_path(&config.state_dir, attempt);
+    let next_index = open.story.steps.last().map_or(0, |step| step.index + 1);
+    let mut steps = Steps::new(config, open.journal, log, next_index, true);
+    let detail = match open.section {
+        Section::Clear(module) => {
+            let progress = clear::progress(&open.story, module, config.clear_wait, &open.now);
+            clear::finish(config, &mut steps, progress).await?
+        }
+        Section::Restart => after_restart::ensure_up(config, &mut steps).await?,
+    };
+    let detail = format!("resumed: {detail}");
+    steps.end(Record::Ended { detail }).await
+}

@@ -1,0 +1,72 @@
+//! `host tombstone`: makes sure that an attempt never starts, unless it already has.
+//!
+//! Who creates the journal decides: either `host run` does, and the attempt is known, or this does,
+//! and it never starts. No lock is needed for that, so that a host that is busy with another
+//! attempt can answer.
+
+use std::path::Path;
+
+use vcm_recovery::ids::{AttemptId, Epoch};
+
+use super::document::Status;
+use super::fence::{self, FenceError};
+use super::journal::record::Record;
+use super::journal::story::fold;
+use super::journal::{Journal, JournalError};
+use super::lock::HostLock;
+use super::result::{self, ResultError};
+
+/// Why an attempt could not be ruled out.
+#[derive(Debug, thiserror::Error)]
+pub enum TombstoneError {
+    /// Somebody asks who is not listened to.
+    #[error("not permitted")]
+    Fence(#[from] FenceError),
+    /// The tombstone could not be kept.
+    #[error("the tombstone could not be kept")]
+    Journal(#[from] JournalError),
+    /// Nobody knows what became of the attempt.
+    #[error(transparent)]
+    Result(#[from] ResultError),
+}
+
+/// Rules an attempt out. Returns [`Status::Tombstoned`] if it never started, and else what became
+/// of it.
+///
+/// # Errors
+/// If nobody knows, or it could not be made durable.
+pub fn tombstone(
+    state_dir: &Path,
+    attempt: AttemptId,
+    epoch: Epoch,
+) -> Result<Status, TombstoneError> {
+    fence::admit(state_dir, epoch, None)?;
+    match Journal::create(state_dir, attempt) {
+        Ok(mut journal) => {
+            journal.append(Record::Tombstoned { epoch })?;
+            Ok(Status::Tombstoned)
+        }
+        Err(JournalError::Known { .. }) => known(state_dir, attempt, epoch),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// An attempt whose process died before any step can still be ruled out, under the lock.
+fn known(state_dir: &Path, attempt: AttemptId, epoch: Epoch) -> Result<Status, TombstoneError> {
+    let status = result::result(state_dir, attempt)?;
+    if !matches!(status, Status::Interrupted { .. }) {
+        return Ok(status);
+    }
+    let Ok(_lock) = HostLock::take(state_dir) else {
+        return Ok(status);
+    };
+    let Some((mut journal, entries)) = Journal::open(state_dir, attempt)? else {
+        return Ok(Status::NotFound);
+    };
+    let story = fold(&entries).map_err(|source| ResultError::Story { attempt, source })?;
+    if story.end.is_some() || !story.steps.is_empty() {
+        return Ok(status);
+    }
+    journal.append(Record::Tombstoned { epoch })?;
+    Ok(Status::Tombstoned)
+}
