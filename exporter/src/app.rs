@@ -36,7 +36,11 @@ pub async fn run(args: Args, config: Config) -> anyhow::Result<ExitCode> {
     if let Some(socket) = &args.nfast_socket {
         installation = installation.with_socket(socket);
     }
-    let shared = Shared::new(installation, config, args.interval);
+    let mut shared = Shared::new(installation, config, args.interval);
+    if let Some(file) = &args.state_file {
+        shared = shared.remembering(file.clone());
+    }
+    let shared = Arc::new(shared);
     if args.once {
         once(shared).await
     } else {

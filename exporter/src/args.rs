@@ -19,6 +19,10 @@ pub struct Args {
     #[arg(long = "nfast.socket", value_name = "PATH")]
     pub nfast_socket: Option<PathBuf>,
 
+    /// File that keeps what is known about modules over a restart; without one that is forgotten.
+    #[arg(long = "state.file", value_name = "FILE")]
+    pub state_file: Option<PathBuf>,
+
     /// Configuration file (YAML); without one, echoes go to every enrolled module.
     #[arg(long = "config.file", value_name = "FILE")]
     pub config_file: Option<PathBuf>,

@@ -4,6 +4,8 @@ pub mod enquiry;
 pub mod icmp;
 pub mod stattree;
 
+use std::error::Error;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +16,8 @@ use nshield::tools::Installation;
 use crate::commands::Command;
 use crate::config::Config;
 use crate::icmp::Targets;
+use crate::memory::{self, MemoryError};
+use crate::modules::KnownModules;
 use crate::state::State;
 
 /// The time that may pass after a run should have ended before its result counts as stale: a
@@ -29,6 +33,7 @@ pub struct Shared {
     pub config: Config,
     /// The time between the starts of two runs of a tool.
     pub interval: Duration,
+    memory: Option<PathBuf>,
     pinger: Pinger,
     state: Mutex<State>,
 }
@@ -36,22 +41,51 @@ pub struct Shared {
 impl Shared {
     /// Creates the state before the first run.
     #[must_use]
-    pub fn new(installation: Installation, config: Config, interval: Duration) -> Arc<Self> {
+    pub fn new(installation: Installation, config: Config, interval: Duration) -> Self {
         let targets = Targets::new(config.icmp.targets.clone(), config.icmp.discover);
         let state = Mutex::new(State::new(max_age(interval, &installation), targets));
-        Arc::new(Self {
+        let pinger = Pinger::new();
+        Self {
             installation,
             config,
             interval,
-            pinger: Pinger::new(),
+            memory: None,
+            pinger,
             state,
-        })
+        }
+    }
+
+    /// Starts with what a file keeps about modules, and keeps it there from now on. A file that
+    /// cannot be used is reported and replaced at the next change.
+    #[must_use]
+    pub fn remembering(mut self, file: PathBuf) -> Self {
+        match memory::load(&file) {
+            Ok(modules) => self.state().modules = modules,
+            Err(error) => warn(&error, "what was known about modules is lost"),
+        }
+        self.memory = Some(file);
+        self
     }
 
     /// Locks the state. A panic while it was locked has ended the program's task already; what it
     /// holds is still consistent, because every change is one assignment after computing.
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps what is known about modules, where a file is configured and something changed.
+    async fn remember(&self, before: &KnownModules) {
+        let Some(file) = self.memory.clone() else {
+            return;
+        };
+        let modules = self.state().modules.clone();
+        if modules == *before {
+            return;
+        }
+        let saved = tokio::task::spawn_blocking(move || memory::save(&file, &modules)).await;
+        if let Ok(Err(error)) = saved {
+            warn(&error, "what is known about modules is not kept");
+        }
     }
 
     /// Counts a process as running until the guard is dropped.
@@ -68,6 +102,11 @@ impl Shared {
 /// it has had its time to answer.
 fn max_age(interval: Duration, installation: &Installation) -> Duration {
     interval + installation.deadlines().enquiry + STALE_MARGIN
+}
+
+fn warn(error: &MemoryError, consequence: &'static str) {
+    let cause = error.source().map(ToString::to_string);
+    tracing::warn!(%error, cause, "{consequence}");
 }
 
 struct RunningGuard {

@@ -353,6 +353,17 @@ mod tests {
     }
 
     #[test]
+    fn the_example_is_valid_and_shows_the_defaults() {
+        let example = Config::parse(include_str!("../vcm-exporter.example.yml")).unwrap();
+        assert_eq!(example.icmp.targets.len(), 2);
+        let icmp = IcmpConfig {
+            targets: Vec::new(),
+            ..example.icmp
+        };
+        assert_eq!(icmp, IcmpConfig::default());
+    }
+
+    #[test]
     fn names_the_line_of_what_is_not_yaml() {
         let error = Config::parse("icmp:\n  targets: 7\n").unwrap_err();
         assert_eq!(

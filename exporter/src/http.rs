@@ -10,6 +10,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
+use tower_http::compression::CompressionLayer;
 
 use crate::collect::Shared;
 use crate::exposition::negotiate::Format;
@@ -27,13 +28,15 @@ pub struct HttpState {
     pub telemetry_path: String,
 }
 
-/// Builds the routes: the metrics, a page for people, health and readiness.
+/// Builds the routes: the metrics, a page for people, health and readiness. Answers are compressed
+/// for whoever accepts it.
 pub fn router(state: Arc<HttpState>) -> Router {
     Router::new()
         .route(&state.telemetry_path, get(metrics))
         .route("/", get(index))
         .route("/-/healthy", get(healthy))
         .route("/-/ready", get(ready))
+        .layer(CompressionLayer::new())
         .with_state(state)
 }
 

@@ -17,6 +17,7 @@ pub mod histogram;
 pub mod http;
 pub mod icmp;
 pub mod logging;
+pub mod memory;
 pub mod modules;
 pub mod process;
 pub mod start_time;

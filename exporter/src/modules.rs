@@ -6,9 +6,10 @@ use std::net::IpAddr;
 use nshield::enquiry::{Enquiry, ModuleSection};
 use nshield::hardserver_config::HardserverConfig;
 use nshield::{Esn, ModuleNumber};
+use serde::{Deserialize, Serialize};
 
 /// The identity of a module; each part keeps its last known value while the module fails.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Identity {
     /// The serial number.
     pub esn: Option<Esn>,
@@ -20,8 +21,9 @@ pub struct Identity {
     pub version: Option<String>,
 }
 
-/// Every module seen since the start, by number.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// Every module ever seen, by number.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct KnownModules(BTreeMap<ModuleNumber, Identity>);
 
 impl KnownModules {

@@ -129,6 +129,24 @@ async fn hardserver_up_although_enquiry_prints_only_its_section() {
     );
 }
 
+/// The exporter is restarted while the hardserver is down: what was known is not lost.
+#[tokio::test]
+async fn known_modules_outlive_a_restart_of_the_exporter() {
+    let mut host = Host::healthy("enquiry-one-of-three-failed.txt");
+    host.observe(Format::Text).await;
+    host.kill_hardserver();
+    let text = host.observe(Format::Text).await;
+    assert_sound(&text);
+    for module in 1..=3 {
+        let state = format!("nshield_module_state{{module=\"{module}\",state=\"unknown\"}} 1\n");
+        assert!(text.contains(&state), "{text}");
+    }
+    assert!(
+        text.contains("nshield_module_info{module=\"1\",esn=\"1A2B-05E0-D947\""),
+        "{text}"
+    );
+}
+
 #[tokio::test]
 async fn permission_denied_is_never_down() {
     let mut host = Host::healthy("enquiry-healthy.txt");

@@ -66,7 +66,8 @@ impl Host {
     pub(crate) fn shared(&self, interval: Duration, deadlines: Deadlines) -> Arc<Shared> {
         let installation = Installation::at(self.root()).with_deadlines(deadlines);
         let config = Config::parse("icmp: {discover: false}").unwrap();
-        Shared::new(installation, config, interval)
+        let shared = Shared::new(installation, config, interval);
+        Arc::new(shared.remembering(self.file("modules.json")))
     }
 
     /// Runs every tool once and returns the exposition without what differs from run to run.

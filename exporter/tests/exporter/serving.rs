@@ -170,6 +170,37 @@ async fn serves_every_page_and_both_formats() {
     );
 }
 
+#[tokio::test]
+async fn compresses_only_for_whoever_accepts_it() {
+    let host = Host::healthy("enquiry-healthy.txt");
+    let shared = host.shared(Duration::from_secs(15), Deadlines::default());
+    enquiry::once(&shared).await;
+    for (accept, encoding) in [
+        (None, None),
+        (Some("identity"), None),
+        (Some("gzip"), Some("gzip")),
+    ] {
+        let mut request = Request::get("/metrics");
+        if let Some(accept) = accept {
+            request = request.header(header::ACCEPT_ENCODING, accept);
+        }
+        let request = request.body(Body::empty()).unwrap();
+        let answer = router(http(&shared)).oneshot(request).await.unwrap();
+        let used = answer.headers().get(header::CONTENT_ENCODING).cloned();
+        let body = to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+        assert_eq!(
+            used.as_ref().map(|value| value.to_str().unwrap()),
+            encoding,
+            "{accept:?}"
+        );
+        assert_eq!(
+            body.starts_with(&[0x1f, 0x8b]),
+            encoding.is_some(),
+            "{accept:?}"
+        );
+    }
+}
+
 /// A script that prints markup must not reach a browser as such.
 #[tokio::test]
 async fn the_page_escapes_what_comes_from_outside() {
