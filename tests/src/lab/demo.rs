@@ -33,16 +33,18 @@ pub async fn run(scenario: &Scenario, keep: bool) -> Result<(), DemoError> {
     let shown = async {
         let lab = start(scenario).await?;
         let end = play(&lab, scenario).await;
-        if keep {
-            addresses(&lab);
-            std::future::pending::<()>().await;
-        }
-        end
+        Ok((lab, end))
     };
-    tokio::select! {
-        end = shown => Ok(end?),
-        () = stop.asked() => Err(DemoError::Interrupted),
+    let shown: Result<(Lab, Result<(), LabError>), LabError> = tokio::select! {
+        shown = shown => shown,
+        () = stop.asked() => return Err(DemoError::Interrupted),
+    };
+    let (lab, end) = shown?;
+    if keep {
+        addresses(&lab);
+        stop.asked().await;
     }
+    Ok(end?)
 }
 
 async fn start(scenario: &Scenario) -> Result<Lab, LabError> {

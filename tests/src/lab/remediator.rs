@@ -63,7 +63,7 @@ pub fn fast_policy() -> Value {
         "observe_interval": "2s",
         "verify_poll": "1s",
         "page_after": {"unknown": "10s", "network": "10s", "unresponsive": "10s", "stuck": "60s"},
-        "tool_runs_per_minute": 600,
+        "tool_runs_per_minute": 120,
     })
 }
 

@@ -80,6 +80,7 @@ pub struct Timeline {
     calls: usize,
     seq: u64,
     seen: BTreeSet<String>,
+    last_verdict: String,
     waiting: BTreeSet<Entry>,
 }
 
@@ -101,6 +102,7 @@ impl Timeline {
             calls: lab.estate.changes()?.len(),
             seq,
             seen: BTreeSet::new(),
+            last_verdict: String::new(),
             waiting: BTreeSet::new(),
         })
     }
@@ -149,7 +151,7 @@ impl Timeline {
         if let Ok(events) = lab.remediator.events(self.seq).await {
             for event in events {
                 self.seq = self.seq.max(event.seq);
-                self.waiting.extend(words::of_event(&event));
+                self.take(words::of_event(&event));
             }
         }
         self.read_prometheus(lab).await;
@@ -185,6 +187,19 @@ impl Timeline {
                 }
             }
         }
+    }
+
+    /// A verdict that reads as the one before it is left out: only something between the lines
+    /// changed.
+    fn take(&mut self, entry: Option<Entry>) {
+        let Some(entry) = entry else { return };
+        if entry.source == Source::Verdict {
+            if entry.text == self.last_verdict {
+                return;
+            }
+            self.last_verdict.clone_from(&entry.text);
+        }
+        self.waiting.insert(entry);
     }
 
     fn first_time(&mut self, labels: &Value, what: &str) -> bool {

@@ -139,8 +139,9 @@ fn target(event: &Event) -> String {
 
 fn evidence(body: &Value) -> String {
     let mut parts = vec![format!("hardserver {}", plain(&body["hardserver"]))];
-    for (number, module) in body["modules"].as_object().into_iter().flatten() {
+    for module in body["modules"].as_array().into_iter().flatten() {
         let (condition, network) = (plain(&module["condition"]), plain(&module["network"]));
+        let number = plain(&module["module"]);
         parts.push(format!("module {number} {condition}, network {network}"));
     }
     if let Some(problem) = body["problem"].as_str() {
@@ -153,29 +154,57 @@ fn evidence(body: &Value) -> String {
 fn verdicts(body: &Value) -> Option<String> {
     let standing = &body["standing"];
     let at = standing["rung"].as_str();
-    let given = body["verdicts"].as_array().into_iter().flatten();
-    let mattering = given.filter_map(|given| {
-        let (word, reason) = verdict(&given["verdict"])?;
-        let rung = given["rung"].as_str()?;
-        let matters = word == "skip" || (at == Some(rung) && matches!(word, "refuse" | "ask"));
-        matters.then(|| format!("{rung} {word} {} ({reason})", plain(&given["guard"])))
-    });
-    let lines: Vec<String> = mattering.collect();
+    let lines = mattering(body["verdicts"].as_array()?, at);
     match (standing["at"].as_str(), at, lines.is_empty()) {
         (Some("ready"), Some(rung), _) => Some(format!("{rung} may start: every guard passes")),
-        (Some("out_of_rungs"), ..) => Some(format!("no rung is left: {}", lines.join("; "))),
+        (Some("out_of_rungs"), ..) => Some(format!("no rung is left; {}", lines.join("; "))),
         (.., true) => None,
         (.., false) => Some(lines.join("; ")),
     }
 }
 
+/// One line for each reason; guards that give the same one share it.
+fn mattering(given: &[Value], at: Option<&str>) -> Vec<String> {
+    let mut lines: Vec<(String, Vec<&str>)> = Vec::new();
+    for given in given {
+        let Some(rung) = given["rung"].as_str() else {
+            continue;
+        };
+        let Some((word, reason)) = verdict(&given["verdict"]) else {
+            continue;
+        };
+        let verb = match word {
+            "skip" => "is left out",
+            "refuse" if at == Some(rung) => "waits",
+            "ask" if at == Some(rung) => "needs a person",
+            _ => continue,
+        };
+        let line = format!("{rung} {verb}: {reason}");
+        let guard = given["guard"].as_str().unwrap_or_default();
+        match lines.iter_mut().find(|(known, _)| *known == line) {
+            Some((_, guards)) => guards.push(guard),
+            None => lines.push((line, vec![guard])),
+        }
+    }
+    lines
+        .into_iter()
+        .map(|(line, guards)| format!("{line} [{}]", brief(&guards)))
+        .collect()
+}
+
+/// Names of guards, as long as there are few.
+fn brief(guards: &[&str]) -> String {
+    if guards.len() > 3 {
+        format!("{} guards", guards.len())
+    } else {
+        guards.join(", ")
+    }
+}
+
 fn verdict(verdict: &Value) -> Option<(&str, &str)> {
     let (word, content) = verdict.as_object()?.iter().next()?;
-    let reason = content
-        .as_str()
-        .or_else(|| content["reason"].as_str())
-        .unwrap_or_default();
-    Some((word.as_str(), reason))
+    let reason = content.as_str().or_else(|| content["reason"].as_str());
+    Some((word.as_str(), reason.unwrap_or_default()))
 }
 
 fn report(body: &Value) -> (Source, String, Mood) {

@@ -52,7 +52,7 @@ fn only_verdicts_that_matter_are_told() {
     let waiting = json!({"standing": {"at": "waiting", "rung": "retry"}, "verdicts": verdicts});
     assert_eq!(
         text("Decided", waiting),
-        "retry refuse network_bad (0 of 5); restart skip others_healthy (2 healthy)"
+        "retry waits: 0 of 5 [network_bad]; restart is left out: 2 healthy [others_healthy]"
     );
     let ready = json!({"standing": {"at": "ready", "rung": "retry"}, "verdicts": []});
     assert_eq!(
@@ -96,4 +96,34 @@ fn a_happening_is_told_with_its_cause() {
     let entry = of_happening(&happening).unwrap();
     assert_eq!(entry.text, "module 1 FAILS (fault that needs retry)");
     assert_eq!((entry.time_ms, entry.mood), (7, Mood::Bad));
+}
+
+#[test]
+fn guards_with_the_same_reason_share_a_line() {
+    let guards = ["kind", "hold", "esn_mismatch", "network_bad"];
+    let verdict = |guard: &&str| json!({"rung": "retry", "guard": guard, "verdict": {"refuse": {"reason": "nothing seen"}}});
+    let body = |count: usize| {
+        let verdicts: Vec<Value> = guards[..count].iter().map(verdict).collect();
+        json!({"standing": {"at": "waiting", "rung": "retry"}, "verdicts": verdicts})
+    };
+    assert_eq!(
+        text("Decided", body(2)),
+        "retry waits: nothing seen [kind, hold]"
+    );
+    assert_eq!(
+        text("Decided", body(4)),
+        "retry waits: nothing seen [4 guards]"
+    );
+}
+
+#[test]
+fn evidence_lists_every_module() {
+    let modules = json!([{"module": 1, "condition": "failed", "network": "good"}]);
+    assert_eq!(
+        text(
+            "Observed",
+            json!({"hardserver": "up", "modules": modules, "problem": null})
+        ),
+        "hardserver up; module 1 failed, network good"
+    );
 }
