@@ -12,11 +12,14 @@
 
 pub mod board;
 pub mod build;
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod engine;
 pub mod host;
 pub mod host_client;
 pub mod metrics;
 pub mod store;
+pub mod web;
 pub mod webhook;
 pub mod yaml;

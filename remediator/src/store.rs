@@ -39,7 +39,10 @@ pub struct StoreIdentity {
 }
 
 /// The answer to a reservation.
-#[expect(clippy::large_enum_variant, reason = "one exists at a time, and is taken apart at once")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one exists at a time, and is taken apart at once"
+)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reservation {
     /// Budgets and intent are on disk: this is the stored event.

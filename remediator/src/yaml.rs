@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 
+/// A value and where in the file it stands.
+pub use serde_saphyr::Spanned;
+
 /// Largest accepted configuration file: 8 MiB. 1,000 hosts with 10 modules take about 1 MB.
 pub const FILE_SIZE_MAX: u64 = 8 << 20;
 

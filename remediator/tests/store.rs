@@ -1,6 +1,9 @@
 //! The store on real files: reopening, damage, the lock, group commit, budgets and the chain.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking, as tests do")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests fail by panicking, as tests do"
+)]
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -25,6 +25,8 @@ pub struct Opened {
     pub identity: StoreIdentity,
     /// The newest instant in the store; the program's time goes on from here at the earliest.
     pub last_time: Option<Time>,
+    /// The newest event, 0 when there is none.
+    pub last_seq: u64,
     /// Whether the file was absent and has just been made.
     pub created: bool,
     pub(super) connection: Connection,
@@ -113,7 +115,7 @@ pub fn open(path: &Path) -> Result<Opened, OpenError> {
     check_header(path, &connection)?;
     check_pages(path, &connection)?;
     let store_id = read_store_id(path, &connection)?;
-    check_chain(path, &connection, store_id)?;
+    let head = check_chain(path, &connection, store_id)?;
     let unreadable = |source| OpenError::unreadable(path, source);
     let last_time = last_time(&connection).map_err(unreadable)?;
     configure(&connection).map_err(unreadable)?;
@@ -122,6 +124,7 @@ pub fn open(path: &Path) -> Result<Opened, OpenError> {
         path: path.to_owned(),
         identity: StoreIdentity { store_id, epoch },
         last_time,
+        last_seq: head.seq.cast_unsigned(),
         created,
         connection,
         lock,
@@ -259,8 +262,8 @@ fn read_store_id(path: &Path, connection: &Connection) -> Result<StoreId, OpenEr
     row::text(&text).map_err(|source| corrupt(source.to_string()))
 }
 
-/// Recomputes every hash, from the first event on.
-fn check_chain(path: &Path, connection: &Connection, store_id: StoreId) -> Result<(), OpenError> {
+/// Recomputes every hash, from the first event on; the end of the chain.
+fn check_chain(path: &Path, connection: &Connection, store_id: StoreId) -> Result<Head, OpenError> {
     let mut head = Head {
         seq: 0,
         time: i64::MIN,
@@ -280,7 +283,7 @@ fn check_chain(path: &Path, connection: &Connection, store_id: StoreId) -> Resul
         Ok(())
     });
     match (walked, broken) {
-        (Ok(()), None) => Ok(()),
+        (Ok(()), None) => Ok(head),
         (Ok(()), Some(seq)) => {
             let detail = format!("the chain of events is broken at event {seq}");
             Err(OpenError::Corrupt {

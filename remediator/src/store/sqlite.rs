@@ -57,10 +57,10 @@ impl SqliteStore {
         Ok(Self { identity, writer })
     }
 
-    /// Whether the writer lives: without it nothing is accepted any more.
-    #[must_use]
-    pub fn lives(&self) -> bool {
-        self.writer.lives()
+    /// Comes back when the writer has ended, which it never should while the store is in use:
+    /// nothing is accepted any more. Asked for once; a second call never comes back.
+    pub fn ended(&mut self) -> impl Future<Output = ()> + Send + use<> {
+        self.writer.ended()
     }
 }
 
@@ -235,6 +235,5 @@ mod tests {
         assert!(matches!(large, Err(StoreError::Database(_))), "{large:?}");
         assert_eq!((small.unwrap().len(), other.unwrap().len()), (1, 1));
         assert_eq!(store.events_after(0, 10).await.unwrap().len(), 2);
-        assert!(store.lives());
     }
 }

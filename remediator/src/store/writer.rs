@@ -35,29 +35,38 @@ pub(super) struct Database {
 pub(super) struct Writer {
     queue: Option<SyncSender<Box<dyn Job>>>,
     thread: Option<JoinHandle<()>>,
+    /// Resolves when the thread has ended, however.
+    ended: Option<oneshot::Receiver<()>>,
 }
 
 impl Writer {
     /// Starts the thread. `guard` is kept until the database is closed.
     pub(super) fn start<G: Send + 'static>(database: Database, guard: G) -> std::io::Result<Self> {
         let (queue, jobs) = sync_channel(QUEUE_MAX);
+        let (lives, ended) = oneshot::channel();
         let thread = thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || {
+                let _lives: oneshot::Sender<()> = lives;
+                let _guard = guard;
                 run(database, &jobs);
-                drop(guard);
             })?;
         Ok(Self {
             queue: Some(queue),
             thread: Some(thread),
+            ended: Some(ended),
         })
     }
 
-    /// Whether the thread still lives.
-    pub(super) fn lives(&self) -> bool {
-        self.thread
-            .as_ref()
-            .is_some_and(|thread| !thread.is_finished())
+    /// Comes back when the thread has ended. Asked for once; a second call never comes back.
+    pub(super) fn ended(&mut self) -> impl Future<Output = ()> + Send + use<> {
+        let ended = self.ended.take();
+        async move {
+            match ended {
+                Some(ended) => drop(ended.await),
+                None => std::future::pending().await,
+            }
+        }
     }
 
     /// Queues `work` and waits until it is committed.

@@ -1,0 +1,70 @@
+//! The command line. `main` parses it and calls [`Arguments::run`].
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::build;
+use crate::host::cli::HostArgs;
+
+mod check_config;
+mod config_file;
+mod logging;
+mod serve;
+
+/// The exit code of a failure at run time.
+const EXIT_FAILURE: u8 = 1;
+
+/// The exit code of a bad configuration (`EX_CONFIG` of sysexits.h).
+const EXIT_CONFIG: u8 = 78;
+
+/// Receives Alertmanager webhooks and runs the vendor's recovery for failed nShield VCMs, one
+/// proven step at a time.
+///
+/// Exit codes: 0 done, 1 failed at run time, 2 wrong arguments, 78 bad configuration.
+#[derive(Debug, Parser)]
+#[command(name = "vcm-remediator", version = build::VERSION)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Receives alerts and acts on them.
+    Serve(serve::ServeArgs),
+    /// Checks the configuration and says everything that is wrong with it.
+    CheckConfig(check_config::CheckConfigArgs),
+    /// Works on this host: looks at it, or runs what the remediator has decided.
+    Host(HostArgs),
+}
+
+impl Arguments {
+    /// Does what is asked and returns the exit code.
+    #[must_use]
+    pub fn run(self) -> ExitCode {
+        match self.command {
+            Command::CheckConfig(arguments) => arguments.run(),
+            Command::Serve(arguments) => match Builder::new_multi_thread().enable_all().build() {
+                Ok(runtime) => runtime.block_on(arguments.run()),
+                Err(error) => no_runtime(&error),
+            },
+            Command::Host(arguments) => match host_runtime() {
+                Ok(runtime) => runtime.block_on(arguments.run()),
+                Err(error) => no_runtime(&error),
+            },
+        }
+    }
+}
+
+/// The host runner is started anew for each call: one thread is enough and quicker to start.
+fn host_runtime() -> std::io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
+}
+
+#[expect(clippy::print_stderr, reason = "there is no log yet")]
+fn no_runtime(error: &std::io::Error) -> ExitCode {
+    eprintln!("vcm-remediator: cannot start: {error}");
+    ExitCode::from(EXIT_FAILURE)
+}

@@ -1,0 +1,263 @@
+//! `vcm-remediator serve`: wires the parts together, runs them, and ends when one of them does.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
+
+use clap::Args;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use vcm_recovery::event::Event;
+use vcm_recovery::ids::HostName;
+use vcm_recovery::state::HostState;
+
+use super::config_file::ConfigFile;
+use super::logging::Logging;
+use super::{EXIT_CONFIG, EXIT_FAILURE};
+use crate::board::Board;
+use crate::build;
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Config, Runner};
+use crate::engine::{Engine, EngineParts};
+use crate::host_client::{HostRunner, LocalRunner};
+use crate::metrics::Metrics;
+use crate::store::counted::Counted;
+use crate::store::open::{self, OpenError};
+use crate::store::sqlite::SqliteStore;
+use crate::store::{Store, StoreError};
+use crate::web::{self, App, Part, Readiness, Recent, server};
+use crate::webhook::Receiver;
+
+/// The arguments of `serve`.
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    #[command(flatten)]
+    config: ConfigFile,
+    /// Where to listen; overrides `web.listen_address` of the configuration.
+    #[arg(long = "web.listen-address", value_name = "ADDRESS")]
+    listen_address: Option<SocketAddr>,
+    #[command(flatten)]
+    logging: Logging,
+}
+
+/// Why the program could not start, or ended.
+#[derive(Debug, thiserror::Error)]
+enum ServeError {
+    #[error("the store cannot be used")]
+    Open(#[from] OpenError),
+    #[error("the stored state cannot be read")]
+    Load(#[from] StoreError),
+    #[error("cannot listen on {address}")]
+    Listen {
+        address: SocketAddr,
+        #[source]
+        source: io::Error,
+    },
+    #[error("cannot find this program's own file")]
+    Program(#[source] io::Error),
+    #[error("cannot wait for signals")]
+    Signals(#[source] io::Error),
+    #[error("the {0} has ended unexpectedly")]
+    Ended(&'static str),
+}
+
+impl ServeArgs {
+    /// Serves until a signal asks for the end, or a part of the program has ended.
+    pub(super) async fn run(self) -> ExitCode {
+        self.logging.start();
+        let Some(mut config) = self.config.load() else {
+            return ExitCode::from(EXIT_CONFIG);
+        };
+        if let Some(address) = self.listen_address {
+            config.web.listen_address = address;
+        }
+        match serve(config).await {
+            Ok(()) => {
+                tracing::info!("ended");
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                let detail: &dyn Error = &error;
+                tracing::error!(error = detail, "ended");
+                ExitCode::from(EXIT_FAILURE)
+            }
+        }
+    }
+}
+
+async fn serve(config: Config) -> Result<(), ServeError> {
+    for line in config.loosened() {
+        tracing::warn!(setting = line, "this permits more than the default");
+    }
+    let opened = open::open(&config.store)?;
+    if opened.created {
+        tracing::warn!(path = %config.store.display(), "there was no store: a new one was made");
+    }
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::resume(opened.last_time));
+    let last_seq = opened.last_seq;
+    let mut store = SqliteStore::start(opened, Arc::clone(&clock))?;
+    let store_ended = store.ended();
+    let parts = Parts::new(config, store, clock);
+    parts.load_recent(last_seq).await?;
+    parts.run(store_ended).await
+}
+
+/// Everything that the program consists of, beside the engine.
+struct Parts {
+    app: Arc<App>,
+    runners: BTreeMap<HostName, Runner>,
+    address: SocketAddr,
+}
+
+impl Parts {
+    fn new(config: Config, store: SqliteStore, clock: Arc<dyn Clock>) -> Self {
+        let (inventory, policy) = (Arc::new(config.inventory), Arc::new(config.policy));
+        let board = Arc::new(Board::default());
+        let metrics = Arc::new(Metrics::new(&inventory, &policy, &board));
+        metrics.configuration_loaded(clock.now());
+        let store: Arc<dyn Store> = Arc::new(Counted::new(store, Arc::clone(&metrics)));
+        let receiver = Receiver {
+            inventory: Arc::clone(&inventory),
+            policy: Arc::clone(&policy),
+            clock: Arc::clone(&clock),
+            store: Arc::clone(&store),
+            deliver: OnceLock::new(),
+            metrics: Arc::clone(&metrics),
+            body_max: config.web.body_max,
+            token: config.web.token,
+        };
+        let readiness = Arc::new(Readiness::starting());
+        readiness.ready(Part::Store);
+        let app = App {
+            receiver: Arc::new(receiver),
+            board,
+            recent: Arc::new(Recent::default()),
+            metrics,
+            store,
+            readiness,
+            inventory,
+            policy,
+            clock,
+        };
+        Self {
+            app: Arc::new(app),
+            runners: config.runners,
+            address: config.web.listen_address,
+        }
+    }
+
+    async fn load_recent(&self, last_seq: u64) -> Result<(), StoreError> {
+        let limit = web::RECENT_MAX;
+        let after = last_seq.saturating_sub(limit.into());
+        for event in self.app.store.events_after(after, limit).await? {
+            self.app.recent.push(&event);
+        }
+        Ok(())
+    }
+
+    /// Listens at once, so that readiness can be asked for; accepts alerts when the engine runs.
+    async fn run(self, store_ended: impl Future<Output = ()>) -> Result<(), ServeError> {
+        let listener = self.listen().await?;
+        let (stop, stopped) = oneshot::channel::<()>();
+        let mut tasks = JoinSet::new();
+        let stopped = async move { drop(stopped.await) };
+        tasks.spawn(server::run(
+            listener,
+            web::router(Arc::clone(&self.app)),
+            stopped,
+        ));
+        let mut engine = Engine::start(self.engine_parts()?).await?;
+        // Set once: nothing else fills it.
+        let _empty_before = self.app.receiver.deliver.set(engine.door());
+        self.app.readiness.ready(Part::Engine);
+        self.log_start();
+        let end = tokio::select! {
+            result = asked_to_end() => result,
+            () = engine.failed() => Err(self.failed(Part::Engine, "engine")),
+            _ = tasks.join_next() => Err(self.failed(Part::Running, "listener")),
+            () = store_ended => Err(self.failed(Part::Store, "store's writer")),
+        };
+        self.app
+            .readiness
+            .unready(Part::Running, "is on its way down");
+        drop(stop);
+        while tasks.join_next().await.is_some() {}
+        end
+    }
+
+    async fn listen(&self) -> Result<TcpListener, ServeError> {
+        let address = self.address;
+        TcpListener::bind(address)
+            .await
+            .map_err(|source| ServeError::Listen { address, source })
+    }
+
+    fn engine_parts(&self) -> Result<EngineParts, ServeError> {
+        let program = std::env::current_exe().map_err(ServeError::Program)?;
+        let app = &self.app;
+        let (metrics, recent) = (Arc::clone(&app.metrics), Arc::clone(&app.recent));
+        Ok(EngineParts {
+            store: Arc::clone(&app.store),
+            board: Arc::clone(&app.board),
+            clock: Arc::clone(&app.clock),
+            inventory: Arc::clone(&app.inventory),
+            policy: Arc::clone(&app.policy),
+            runners: self
+                .runners
+                .iter()
+                .map(|(host, runner)| (host.clone(), connect(runner, &program)))
+                .collect(),
+            on_event: Arc::new(move |event: &Event, before: &HostState| {
+                metrics.observe_event(event, before);
+                recent.push(event);
+            }),
+        })
+    }
+
+    fn failed(&self, part: Part, name: &'static str) -> ServeError {
+        self.app.readiness.unready(part, "has ended unexpectedly");
+        ServeError::Ended(name)
+    }
+
+    fn log_start(&self) {
+        let identity = self.app.store.identity();
+        tracing::info!(
+            version = build::VERSION,
+            address = %self.address,
+            store = %identity.store_id,
+            epoch = %identity.epoch,
+            hosts = self.app.inventory.hosts.len(),
+            mode = self.app.policy.mode.as_str(),
+            "ready"
+        );
+    }
+}
+
+fn connect(runner: &Runner, program: &std::path::Path) -> Arc<dyn HostRunner> {
+    match runner {
+        Runner::Local { config_file } => {
+            let program: PathBuf = program.to_owned();
+            Arc::new(LocalRunner {
+                program,
+                config_file: config_file.clone(),
+            })
+        }
+    }
+}
+
+/// Comes back when SIGTERM or SIGINT arrives.
+async fn asked_to_end() -> Result<(), ServeError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signals)?;
+    tokio::select! {
+        _ = terminate.recv() => tracing::info!("SIGTERM: ending"),
+        _ = interrupt.recv() => tracing::info!("SIGINT: ending"),
+    }
+    Ok(())
+}

@@ -1,0 +1,298 @@
+use std::io::Write as _;
+use std::time::Duration;
+
+use tempfile::NamedTempFile;
+use vcm_recovery::policy::{Mode, OthersHealthy};
+
+use super::*;
+
+const EXAMPLE: &str = include_str!("../../remediator.example.yaml");
+
+const SMALL: &str = "\
+inventory:
+  hosts:
+    - name: tenant-1
+      modules:
+        - {number: 1, esn: 1A2B-05E0-D947}
+";
+
+fn load(text: &str) -> Result<Config, ConfigError> {
+    let mut file = NamedTempFile::new().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    Config::load(file.path())
+}
+
+fn problems(text: &str) -> Vec<String> {
+    match load(text) {
+        Err(ConfigError::Invalid { problems, .. }) => {
+            problems.iter().map(ToString::to_string).collect()
+        }
+        other => panic!("expected problems, got {other:?}"),
+    }
+}
+
+/// The small configuration with `extra` after it.
+fn small_with(extra: &str) -> String {
+    format!("{SMALL}{extra}")
+}
+
+#[test]
+fn the_example_shows_the_defaults() {
+    let config = load(EXAMPLE).unwrap();
+    assert_eq!(config.policy, Policy::default());
+    assert_eq!(config.loosened(), Vec::<String>::new());
+    assert_eq!(config.inventory.hosts.len(), 1);
+    let small = load(SMALL).unwrap();
+    assert_eq!(small.policy, Policy::default());
+    assert_eq!((small.store, small.web), (config.store, config.web));
+    assert_eq!(small.runners, config.runners);
+}
+
+#[test]
+fn the_example_names_every_key_that_may_be_written() {
+    let raw = include_str!("raw.rs");
+    let fields = raw.lines().filter_map(|line| {
+        let field = line.trim().strip_prefix("pub(super) ")?;
+        field.split_once(": ").map(|(name, _)| name)
+    });
+    for field in fields {
+        let shown = EXAMPLE.contains(&format!("{field}:"));
+        assert!(shown, "{field} is not in the example");
+    }
+}
+
+#[test]
+fn every_problem_is_reported_at_once_with_its_key_and_line() {
+    let text = "\
+mode: approve
+store: {path: remediator.sqlite}
+web: {listen_address: everywhere, max_body: 1KiB}
+inventory:
+  hosts:
+    - name: tenant 1
+      modules: []
+    - name: tenant-2
+      platform: plan9
+      modules:
+        - {number: 0, esn: nonsense, kind: hsm}
+alerts: {}
+policy:
+  evidence_max_age: 31s
+  agreement_span: 0s
+  clear: {wait: 29s, caps: []}
+  retry: {verify: 30s, not_before: soon}
+  budgets: {host: 0}
+  others_healthy: maybe
+";
+    let expected = [
+        "line 1: mode: \"approve\" is none of observe, act",
+        "line 2: store.path: \"remediator.sqlite\" is not an absolute path",
+        "line 3: web.listen_address: invalid socket address syntax",
+        "line 3: web.max_body: 1024 bytes are not within 64KiB and 256MiB",
+        "line 6: inventory.hosts[0].name: name \"tenant 1\"",
+        "line 9: inventory.hosts[1].platform: \"plan9\" is none of linux, windows",
+        "inventory.hosts[1].runner: is needed when there are several hosts",
+        "line 11: inventory.hosts[1].modules[0].number:",
+        "line 11: inventory.hosts[1].modules[0].esn:",
+        "line 11: inventory.hosts[1].modules[0].kind: \"hsm\" is none of vcm, nethsm, pcie",
+        "alerts: no alert is listed",
+        "line 14: policy.evidence_max_age: 31s is not within 1s and 30s",
+        "line 15: policy.agreement_span: 0s is not within 1s and 1day",
+        "line 16: policy.clear.wait: 29s is not within 30s and 1h",
+        "policy.clear.caps: there is no cap",
+        "line 17: policy.retry.verify: 30s is shorter than policy.healthy_for, 1m",
+        "line 17: policy.retry.not_before: \"soon\" is no duration",
+        "line 18: policy.budgets.host: 0 is not within 1 and 100",
+        "line 19: policy.others_healthy: \"maybe\" is none of skip, ask, allow",
+    ];
+    let found = problems(text);
+    for start in expected {
+        assert!(
+            found.iter().any(|problem| problem.starts_with(start)),
+            "{start}\n{found:#?}"
+        );
+    }
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
+}
+
+#[test]
+fn unknown_keys_are_refused_wherever_they_stand() {
+    for (extra, key) in [
+        ("modes: act\n", "modes"),
+        ("policy: {retries: 3}\n", "retries"),
+        ("policy: {retry: {not_befor: 2m}}\n", "not_befor"),
+        ("policy: {clear: {delay: 30s}}\n", "delay"),
+        ("web: {token: abc}\n", "token"),
+        (
+            "alerts: {VcmFailed: {tier: retry, scope: module, rung: 1}}\n",
+            "rung",
+        ),
+    ] {
+        match load(&small_with(extra)) {
+            Err(ConfigError::Yaml(error)) => {
+                assert!(error.to_string().contains(key), "{error}");
+                assert!(error.to_string().contains("line 6"), "{error}");
+            }
+            other => panic!("{extra}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn what_must_be_found_by_name_stands_once() {
+    let text = "\
+inventory:
+  hosts:
+    - name: tenant-1
+      instance: tenant-2
+      runner: {local: {config_file: /etc/a.yaml}}
+      modules:
+        - {number: 1, esn: 1A2B-05E0-D947}
+        - {number: 1, esn: 1A2B-05E0-D947}
+    - name: tenant-2
+      instance: tenant-2:9808
+      runner: {local: {config_file: /etc/a.yaml}}
+      modules:
+        - {number: 1, esn: 1A2B-05E0-D947}
+    - name: tenant-2
+      instance: tenant-2:9808
+      runner: {local: {config_file: /etc/b.yaml}}
+      modules:
+        - {number: 1, kind: nethsm, esn: 3C4D-05E0-D947}
+";
+    let expected = [
+        "line 8: inventory.hosts[0].modules[1].esn: ESN 1A2B-05E0-D947 stands twice",
+        "line 8: inventory.hosts[0].modules[1].number: module 1 stands twice",
+        "line 11: inventory.hosts[1].runner.local.config_file: another host has the same file",
+        "line 13: inventory.hosts[1].modules[0].esn: ESN 1A2B-05E0-D947 stands twice",
+        "line 14: inventory.hosts[2].name: host tenant-2 stands twice",
+        "line 4: inventory.hosts[0].instance: is the name of host tenant-2",
+        "line 15: inventory.hosts[2].instance: host tenant-2 has the same instance",
+    ];
+    assert_eq!(problems(text), expected);
+}
+
+#[test]
+fn a_network_hsm_may_serve_several_hosts() {
+    let text = "\
+inventory:
+  hosts:
+    - name: tenant-1
+      runner: {local: {config_file: /etc/a.yaml}}
+      modules: [{number: 1, kind: nethsm, esn: 1A2B-05E0-D947}]
+    - name: tenant-2
+      runner: {local: {config_file: /etc/b.yaml}}
+      modules: [{number: 1, kind: nethsm, esn: 1A2B-05E0-D947}]
+";
+    assert_eq!(load(text).unwrap().inventory.hosts.len(), 2);
+}
+
+#[test]
+fn an_empty_inventory_is_refused() {
+    assert_eq!(
+        problems("inventory: {hosts: []}\n"),
+        ["inventory.hosts: there is no host"]
+    );
+    assert!(matches!(load("mode: act\n"), Err(ConfigError::Yaml(_))));
+    assert!(matches!(load(""), Err(ConfigError::Yaml(_))));
+}
+
+#[test]
+fn alerts_permit_only_what_makes_sense() {
+    let found = problems(&small_with(
+        "alerts:\n  A: {tier: clear, scope: host}\n  B: {tier: reboot, scope: module}\n  \
+         C: {tier: retry, scope: fleet}\nwatchdog_alert: A\n",
+    ));
+    assert_eq!(found.len(), 4, "{found:#?}");
+    assert!(found[0].starts_with("line 7: alerts.A.tier: a clear is of one module"));
+    assert!(found[3].starts_with("line 10: watchdog_alert: is listed in alerts"));
+}
+
+#[test]
+fn every_loosened_value_is_named() {
+    let config = load(&small_with(
+        "policy:
+  others_healthy: allow
+  hardserver_down_not_before: 1s
+  retry: {not_before: 1s, attempts_per_incident: 4, caps: [{attempts: 3, window: 30m}]}
+  clear: {approval: false, caps: [{attempts: 1, window: 48h}]}
+  budgets: {fleet_disruptive: 2}
+",
+    ))
+    .unwrap();
+    assert_eq!(config.policy.others_healthy, OthersHealthy::Allow);
+    assert_eq!(config.policy.mode, Mode::Observe);
+    assert_eq!(
+        config.loosened(),
+        [
+            "policy.others_healthy: a restart may cut modules that work",
+            "policy.retry.not_before: 1s instead of 2m",
+            "policy.retry.caps: more attempts than by default",
+            "policy.retry.attempts_per_incident: more than by default",
+            "policy.clear.approval: runs without anybody's word",
+            "policy.budgets.fleet_disruptive: 2 at once instead of 1",
+            "policy.hardserver_down_not_before: 1s instead of 2m",
+        ]
+    );
+}
+
+#[test]
+fn stricter_values_are_taken_over_and_not_named_as_loosened() {
+    let config = load(&small_with(
+        "mode: act
+watchdog_alert: ''
+web: {max_body: 1048576}
+policy:
+  retry: {not_before: 5m, approval: true, caps: [{attempts: 1, window: 24h}]}
+  clear: {wait: 45s}
+",
+    ))
+    .unwrap();
+    assert_eq!(config.loosened(), Vec::<String>::new());
+    assert_eq!(config.policy.mode, Mode::Act);
+    assert_eq!(config.policy.watchdog_alert, None);
+    assert_eq!(config.policy.clear_wait, Duration::from_secs(45));
+    assert_eq!(config.policy.retry.verify, Policy::default().retry.verify);
+    assert_eq!(config.web.body_max, 1 << 20);
+}
+
+#[test]
+fn the_token_is_read_from_its_file_and_never_shown() {
+    let mut file = NamedTempFile::new().unwrap();
+    file.write_all(b"correct horse battery\n").unwrap();
+    let web = format!("web: {{bearer_token_file: {}}}\n", file.path().display());
+    let config = load(&small_with(&web)).unwrap();
+    let token = config.web.token.as_ref().unwrap();
+    assert!(token.permits(Some(b"Bearer correct horse battery")));
+    assert!(!format!("{config:?}").contains("horse"));
+
+    file.as_file().set_len(3).unwrap();
+    let found = problems(&small_with(&web));
+    assert!(found[0].contains("shorter than 16"), "{found:#?}");
+    let missing = "web: {bearer_token_file: /nonexistent/token}\n";
+    assert!(problems(&small_with(missing))[0].contains("cannot read"));
+}
+
+#[test]
+fn the_example_of_the_host_is_one_that_its_runner_accepts() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("host.example.yaml");
+    let host = crate::host::config::HostConfig::load(&path).unwrap();
+    let remediator = load(EXAMPLE).unwrap();
+    let entry = remediator.inventory.hosts.values().next().unwrap();
+    let numbers = |host: &crate::host::config::HostConfig| {
+        host.modules
+            .iter()
+            .map(|(n, module)| (*n, module.esn.clone()))
+            .collect::<Vec<_>>()
+    };
+    let expected: Vec<_> = entry
+        .modules
+        .iter()
+        .map(|(n, module)| (*n, module.esn.clone()))
+        .collect();
+    assert_eq!(
+        numbers(&host),
+        expected,
+        "both examples are about the same host"
+    );
+}

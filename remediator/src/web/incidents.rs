@@ -1,0 +1,163 @@
+//! The open incidents as the API shows them: where each stands and what stands in its way.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use vcm_recovery::attempt::{Attempt, Outcome};
+use vcm_recovery::event::RungVerdict;
+use vcm_recovery::guard::Guard;
+use vcm_recovery::ids::{AttemptId, HsmName, IncidentId};
+use vcm_recovery::incident::{Incident, Latch, Standing};
+use vcm_recovery::inventory::Target;
+use vcm_recovery::page::PageReason;
+use vcm_recovery::state::HostState;
+use vcm_recovery::step::Step;
+use vcm_recovery::tier::{Rung, Tier};
+use vcm_recovery::time::Time;
+use vcm_recovery::verdict::Verdict;
+
+use super::{App, told};
+
+/// `GET /api/v1/incidents`
+#[derive(Debug, Serialize)]
+pub(super) struct List {
+    /// When this was put together.
+    pub(super) time: Time,
+    /// Every open incident, by target.
+    pub(super) incidents: Vec<Shown>,
+}
+
+/// An open incident. Times are milliseconds since 1970.
+#[derive(Debug, Serialize)]
+pub(super) struct Shown {
+    pub(super) id: IncidentId,
+    pub(super) target: Target,
+    /// The operators' name of the VCM and its HSM, from the inventory.
+    pub(super) vcm: Option<String>,
+    pub(super) hsm: Option<HsmName>,
+    pub(super) state: &'static str,
+    pub(super) opened_at: Time,
+    pub(super) first_failed_at: Option<Time>,
+    /// The highest tier that the alerts permit now.
+    pub(super) ceiling: Option<Tier>,
+    pub(super) standing: Standing,
+    pub(super) latch: Option<Latch>,
+    /// What stands in the way of the rung at which the ladder stands, and since when.
+    pub(super) blocked: BTreeMap<&'static str, Time>,
+    /// Every verdict of the newest ruling that is not a plain pass.
+    pub(super) verdicts: Vec<ShownVerdict>,
+    /// Rungs that were left out, and why.
+    pub(super) skipped: BTreeMap<Rung, String>,
+    pub(super) attempts: Vec<ShownAttempt>,
+    pub(super) pages: BTreeMap<PageReason, Time>,
+}
+
+/// A verdict in words.
+#[derive(Debug, Serialize)]
+pub(super) struct ShownVerdict {
+    pub(super) tier: Rung,
+    pub(super) guard: Guard,
+    pub(super) verdict: &'static str,
+    pub(super) reason: String,
+    pub(super) until: Option<Time>,
+}
+
+/// An attempt in brief.
+#[derive(Debug, Serialize)]
+pub(super) struct ShownAttempt {
+    pub(super) attempt: AttemptId,
+    pub(super) tier: Rung,
+    pub(super) steps: Vec<Step>,
+    pub(super) reserved_at: Time,
+    pub(super) ended_at: Option<Time>,
+    pub(super) outcome: Option<Outcome>,
+    pub(super) settled_at: Option<Time>,
+}
+
+/// Every open incident.
+pub(super) fn list(app: &App) -> List {
+    let now = app.clock.now();
+    let hosts = app.board.all();
+    let incidents = hosts.iter().flat_map(|state| {
+        state
+            .incidents
+            .values()
+            .map(move |incident| shown(app, state, incident, now))
+    });
+    List {
+        time: now,
+        incidents: incidents.collect(),
+    }
+}
+
+fn shown(app: &App, state: &HostState, incident: &Incident, now: Time) -> Shown {
+    let target = &incident.target;
+    let module = app
+        .inventory
+        .hosts
+        .get(&target.host)
+        .and_then(|host| host.module_of(target));
+    Shown {
+        id: incident.id.clone(),
+        target: target.clone(),
+        vcm: module.and_then(|module| module.name.clone()),
+        hsm: module.and_then(|module| module.hsm.clone()),
+        state: state.incident_state(incident).as_str(),
+        opened_at: incident.opened_at,
+        first_failed_at: incident.first_failed_at,
+        ceiling: state.alert_view(target, app.policy.alert_ttl, now).ceiling,
+        standing: incident.standing,
+        latch: incident.latch,
+        blocked: incident
+            .blocked
+            .iter()
+            .map(|(guard, since)| (guard.as_str(), *since))
+            .collect(),
+        verdicts: verdicts(incident),
+        skipped: skipped(incident),
+        attempts: state.attempts_of(incident).map(attempt).collect(),
+        pages: pages(state, target),
+    }
+}
+
+fn verdicts(incident: &Incident) -> Vec<ShownVerdict> {
+    given(incident)
+        .map(|given| ShownVerdict {
+            tier: given.rung,
+            guard: given.guard,
+            verdict: given.verdict.as_str(),
+            reason: given.verdict.reason().to_owned(),
+            until: told::until(&given.verdict),
+        })
+        .collect()
+}
+
+fn skipped(incident: &Incident) -> BTreeMap<Rung, String> {
+    let skipped = given(incident).filter(|given| matches!(given.verdict, Verdict::Skip(_)));
+    skipped
+        .map(|given| (given.rung, given.verdict.reason().to_owned()))
+        .collect()
+}
+
+fn given(incident: &Incident) -> impl Iterator<Item = &RungVerdict> {
+    incident.ruling.iter().flat_map(|ruling| &ruling.verdicts)
+}
+
+fn attempt(attempt: &Attempt) -> ShownAttempt {
+    ShownAttempt {
+        attempt: attempt.intent.attempt,
+        tier: attempt.intent.rung,
+        steps: attempt.intent.steps.clone(),
+        reserved_at: attempt.reserved_at,
+        ended_at: attempt.ended_at,
+        outcome: attempt.outcome.map(|(outcome, _)| outcome),
+        settled_at: attempt.outcome.map(|(_, at)| at),
+    }
+}
+
+fn pages(state: &HostState, target: &Target) -> BTreeMap<PageReason, Time> {
+    let of_target = state.pages.iter().filter(|((paged, _), _)| paged == target);
+    of_target
+        .map(|((_, reason), since)| (*reason, *since))
+        .collect()
+}
