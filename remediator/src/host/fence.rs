@@ -2,7 +2,7 @@
 //! older than the newest one that was heard of.
 //!
 //! An old process that still lives, a restored back-up and a second remediator are refused here.
-//! That an attempt is known is for its [journal](super::journal) to say.
+//! That an attempt is known is for its [journal] to say.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;

@@ -189,6 +189,19 @@ impl Journal {
         Ok(())
     }
 
+    /// A journal on a disk that is full.
+    #[cfg(test)]
+    pub(super) fn on_a_full_disk() -> Self {
+        let path = PathBuf::from("/dev/full");
+        Self {
+            file: OpenOptions::new().write(true).open(&path).unwrap(),
+            path,
+            length: 0,
+            next_seq: 0,
+            last_sum: Sum::default(),
+        }
+    }
+
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {

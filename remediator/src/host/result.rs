@@ -37,17 +37,25 @@ pub enum ResultError {
 /// # Errors
 /// If nobody knows.
 pub fn result(state_dir: &Path, attempt: AttemptId) -> Result<Status, ResultError> {
-    let Some(story) = story(state_dir, attempt)? else {
-        return Ok(Status::NotFound);
-    };
     let boot_id = kernel::boot_id().map_err(ResultError::BootId)?;
-    // A journal without a record is one that its process is about to begin, or died before it did.
-    let beginning =
-        story == Story::default() && matches!(HostLock::take(state_dir), Err(LockError::Busy));
-    Ok(status(
-        &story,
-        beginning || liveness::lives(&story, &boot_id),
-    ))
+    let mut before = None;
+    loop {
+        let Some(story) = story(state_dir, attempt)? else {
+            return Ok(Status::NotFound);
+        };
+        let lives = begins(state_dir, &story) || liveness::lives(&story, &boot_id);
+        // A process that was seen dead may have written its last record after the story was read:
+        // only a story that reads the same after that is all of it.
+        if story.end.is_some() || lives || before.as_ref() == Some(&story) {
+            return Ok(status(&story, lives));
+        }
+        before = Some(story);
+    }
+}
+
+/// A journal without a record is one that its process is about to begin, or died before it did.
+fn begins(state_dir: &Path, story: &Story) -> bool {
+    *story == Story::default() && matches!(HostLock::take(state_dir), Err(LockError::Busy))
 }
 
 /// Reads the story of an attempt; `None` if it is not known.

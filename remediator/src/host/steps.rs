@@ -309,6 +309,53 @@ fn kept(printed: &[u8]) -> String {
 mod tests {
     use super::*;
 
+    /// A host whose nopclearfail leaves a file behind.
+    fn host() -> (tempfile::TempDir, HostConfig) {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("bin")).unwrap();
+        let tool = root.path().join("bin/nopclearfail");
+        let fake = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/fake-tool");
+        std::os::unix::fs::symlink(fake, &tool).unwrap();
+        let script = format!("echo \"$*\" >>{}/calls", root.path().display());
+        std::fs::write(tool.with_extension("script"), script).unwrap();
+        let path = root.path().join("host.yaml");
+        let (root_dir, yaml) = (root.path().display(), "state_dir");
+        std::fs::write(
+            &path,
+            format!("{yaml}: {root_dir}\nnfast_root: {root_dir}\n"),
+        )
+        .unwrap();
+        let config = HostConfig::load(&path).unwrap();
+        (root, config)
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_stops_everything_before_the_first_command_and_nothing_after_it() {
+        let module = 1.try_into().unwrap();
+        let (root, config) = host();
+        let log = root.path().join("log");
+        let steps = |begun| Steps::new(&config, Journal::on_a_full_disk(), log.clone(), 0, begun);
+        let enter = Step::EnterMaintenance(module);
+        assert!(steps(false).command_until_deadline(enter).await.is_err());
+        assert!(
+            steps(false)
+                .command(Step::RetryModule(module))
+                .await
+                .is_err()
+        );
+        let calls = || std::fs::read_to_string(root.path().join("calls")).unwrap_or_default();
+        assert_eq!(calls(), "");
+        let mut begun = steps(true);
+        let clear = begun
+            .command_until_deadline(Step::ClearModule(module))
+            .await;
+        assert_eq!(clear.unwrap(), StepExit::Code(0));
+        begun.wait(Step::Wait(0), 0).await.unwrap();
+        let detail = String::new();
+        begun.end(Record::Ended { detail }).await.unwrap();
+        assert_eq!(calls(), "-m1 -c\n");
+    }
+
     #[test]
     fn keeps_visible_text_cut_and_without_hashes() {
         let hash = "0123456789abcdef0123456789abcdef01234567";

@@ -88,8 +88,10 @@ fn accepted() -> Record {
     }))
 }
 
-/// Steps with the boot and the seconds before now at which each ended, if it did.
-fn left(steps: &[(Step, Option<(&str, u64)>)], wait: u64) -> (usize, u64) {
+/// A step with the boot and the seconds before now at which it ended, if it did.
+type Past<'a> = (Step, Option<(&'a str, u64)>);
+
+fn left(steps: &[Past<'_>], wait: u64) -> (usize, u64) {
     let mut entries = vec![at(0, "this", 0, accepted())];
     for (index, &(step, ended)) in (0..).zip(steps) {
         let boot = ended.map_or("this", |(boot, _)| boot);
@@ -122,7 +124,7 @@ fn waits_what_is_left_of_the_wait_and_all_of_it_when_that_is_not_known() {
     let clear = Step::ClearModule(module());
     let other = Step::ClearModule(4.try_into().unwrap());
     let wait = Step::Wait(30_000);
-    let table: [(&[(Step, Option<(&str, u64)>)], u64, usize, u64); 10] = [
+    let table: [(&[Past<'_>], u64, usize, u64); 10] = [
         (&[(enter, None)], 30, 0, 30),
         (&[(enter, Some(("this", 12)))], 30, 0, 18),
         (&[(enter, Some(("this", 99)))], 30, 0, 0),

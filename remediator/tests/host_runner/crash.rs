@@ -1,0 +1,291 @@
+//! Clear: the wait, and death at every point of it. Waits here are the real 30 s, so that all of
+//! them run side by side in one test.
+
+use std::fs;
+use std::thread;
+
+use nshield::runner::ProcessIdentity;
+use rustix::process::Signal;
+use vcm_recovery::ids::{Epoch, ObservationId};
+use vcm_recovery::step::Step;
+use vcm_recovery::tier::Rung;
+use vcm_remediator::host::journal::Journal;
+use vcm_remediator::host::journal::record::{Accepted, Record, StepExit};
+
+use crate::estate::{
+    AFTER_THE_WAIT, EFFECTS, ESN, Estate, SOON, STORE, attempt, eventually, kill, lives,
+};
+
+/// The vendor's wait, in milliseconds.
+const WAIT: u64 = 30_000;
+
+const ENTER: &str = "nopclearfail -m1 -M";
+const CLEAR: &str = "nopclearfail -m1 -c";
+
+#[test]
+fn clear_waits_and_survives_death_at_every_point() {
+    thread::scope(|scope| {
+        scope.spawn(signals_end_nothing);
+        scope.spawn(killed_in_enter_maintenance);
+        scope.spawn(killed_in_the_wait);
+        scope.spawn(killed_in_clear_that_worked);
+        scope.spawn(killed_in_clear_that_did_nothing);
+        scope.spawn(somebody_else_cleared_it);
+        scope.spawn(clear_that_never_works);
+        let journal = scope.spawn(whole_clear).join().unwrap();
+        for records in 0..journal.len() {
+            let prefix = journal[..records].concat();
+            scope.spawn(move || resumed_from(&prefix));
+        }
+    });
+}
+
+fn accepted_clear(estate: &Estate) {
+    let said = estate.run(&attempt(1), "clear", &[]);
+    assert_eq!(said.text("answer"), "accepted", "{}", said.document);
+}
+
+/// `-M` exactly once, and every `-c` at least 30 s after it.
+fn never_hasty(estate: &Estate) -> Vec<String> {
+    let calls = estate.calls();
+    let entered: Vec<u64> = calls
+        .iter()
+        .filter(|call| call.2 == ENTER)
+        .map(|call| call.0)
+        .collect();
+    let cleared: Vec<u64> = calls
+        .iter()
+        .filter(|call| call.2 == CLEAR)
+        .map(|call| call.0)
+        .collect();
+    assert!(entered.len() <= 1, "{calls:?}");
+    let times: Vec<u64> = entered.into_iter().chain(cleared).collect();
+    assert!(
+        times.windows(2).all(|pair| pair[1] - pair[0] >= WAIT),
+        "{calls:?}"
+    );
+    estate.changes()
+}
+
+/// A clear from begin to end. Returns its journal, line by line.
+fn whole_clear() -> Vec<String> {
+    let estate = Estate::new();
+    accepted_clear(&estate);
+    let result = estate.comes_to(&attempt(1), "ended", AFTER_THE_WAIT);
+    assert_eq!(never_hasty(&estate), [ENTER, CLEAR]);
+    assert!(
+        result["detail"]
+            .as_str()
+            .unwrap()
+            .contains("is operational"),
+        "{result}"
+    );
+    assert_eq!(estate.resume(&attempt(1)).text("answer"), "refused");
+    let text = fs::read_to_string(estate.journal(&attempt(1))).unwrap();
+    text.split_inclusive('\n').map(str::to_owned).collect()
+}
+
+/// A host on which a clear was cut short behind these records, and nothing of it lives.
+fn resumed_from(prefix: &str) {
+    let records = prefix.lines().count();
+    let estate = Estate::new();
+    // Pins the store, so that the fence is there.
+    assert_eq!(
+        estate
+            .run(&attempt(9), "retry", &["--max-age", "0s"])
+            .text("answer"),
+        "refused"
+    );
+    fs::write(estate.journal(&attempt(1)), prefix).unwrap();
+    let section = prefix.contains("enter_maintenance\":1}}}");
+    let cleared = prefix.contains("clear_module\":1}}}");
+    estate.set(if cleared {
+        "operational"
+    } else {
+        "maintenance"
+    });
+    let result = estate.result(&attempt(1));
+    assert_eq!(result.text("status"), "interrupted", "{records} records");
+    assert_eq!(
+        result.document["section_open"], section,
+        "{records} records"
+    );
+    let resumed = estate.resume(&attempt(1));
+    if !section {
+        assert_eq!(resumed.text("answer"), "refused", "{records} records");
+        assert_eq!(estate.tombstone(&attempt(1)).text("status"), "tombstoned");
+        assert!(estate.changes().is_empty());
+        return;
+    }
+    assert_eq!(
+        resumed.text("answer"),
+        "accepted",
+        "{records} records {}",
+        resumed.document
+    );
+    let tombstone = estate.tombstone(&attempt(1));
+    assert!(
+        ["running", "ended"].contains(&tombstone.text("status")),
+        "{}",
+        tombstone.document
+    );
+    estate.comes_to(&attempt(1), "ended", AFTER_THE_WAIT);
+    let expected: &[&str] = if cleared { &[] } else { &[CLEAR] };
+    assert_eq!(estate.changes(), expected, "{records} records");
+}
+
+fn dies(estate: &Estate) {
+    let runner = estate.runner(&attempt(1));
+    eventually("the runner is dead", AFTER_THE_WAIT, || !lives(runner));
+    let result = estate.comes_to(&attempt(1), "interrupted", SOON);
+    assert_eq!(result["section_open"], true, "{result}");
+    let said = estate.run(&attempt(2), "retry", &[]);
+    assert!(
+        said.text("reason").contains("not finished"),
+        "{}",
+        said.document
+    );
+}
+
+fn resumes(estate: &Estate) -> Vec<String> {
+    assert_eq!(estate.resume(&attempt(1)).text("answer"), "accepted");
+    estate.comes_to(&attempt(1), "ended", AFTER_THE_WAIT * 2);
+    assert_eq!(estate.resume(&attempt(1)).text("answer"), "refused");
+    never_hasty(estate)
+}
+
+fn signals_end_nothing() {
+    let estate = Estate::new();
+    accepted_clear(&estate);
+    eventually("the wait began", SOON, || {
+        estate
+            .records(&attempt(1))
+            .iter()
+            .filter(|name| *name == "step_started")
+            .count()
+            == 2
+    });
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+        kill(estate.runner(&attempt(1)), signal);
+    }
+    assert_eq!(estate.tombstone(&attempt(1)).text("status"), "running");
+    estate.comes_to(&attempt(1), "ended", AFTER_THE_WAIT);
+    assert_eq!(never_hasty(&estate), [ENTER, CLEAR]);
+}
+
+fn killed_in_enter_maintenance() {
+    let estate = Estate::new();
+    estate.tool(
+        "bin/nopclearfail",
+        &format!("[ \"$2\" = -M ] && kill -9 $PPID\n{EFFECTS}"),
+    );
+    accepted_clear(&estate);
+    dies(&estate);
+    assert_eq!(resumes(&estate), [ENTER, CLEAR]);
+}
+
+fn killed_in_the_wait() {
+    let estate = Estate::new();
+    accepted_clear(&estate);
+    eventually("the wait began", SOON, || {
+        estate
+            .records(&attempt(1))
+            .iter()
+            .filter(|name| *name == "step_started")
+            .count()
+            == 2
+    });
+    kill(estate.runner(&attempt(1)), Signal::KILL);
+    dies(&estate);
+    // The process that resumes dies as well.
+    assert_eq!(estate.resume(&attempt(1)).text("answer"), "accepted");
+    kill(estate.runner(&attempt(1)), Signal::KILL);
+    dies(&estate);
+    assert_eq!(resumes(&estate), [ENTER, CLEAR]);
+}
+
+fn killed_in_clear_that_worked() {
+    let estate = Estate::new();
+    estate.tool(
+        "bin/nopclearfail",
+        &format!("{EFFECTS}\n[ \"$2\" = -c ] && kill -9 $PPID"),
+    );
+    accepted_clear(&estate);
+    dies(&estate);
+    assert_eq!(resumes(&estate), [ENTER, CLEAR]);
+}
+
+fn killed_in_clear_that_did_nothing() {
+    let estate = Estate::new();
+    estate.tool(
+        "bin/nopclearfail",
+        &format!("[ \"$2\" = -c ] && kill -9 $PPID && exit\n{EFFECTS}"),
+    );
+    accepted_clear(&estate);
+    dies(&estate);
+    estate.tool("bin/nopclearfail", EFFECTS);
+    assert_eq!(resumes(&estate), [ENTER, CLEAR, CLEAR]);
+}
+
+fn somebody_else_cleared_it() {
+    let estate = Estate::new();
+    accepted_clear(&estate);
+    eventually("-M was issued", SOON, || !estate.changes().is_empty());
+    eventually("-M is over", SOON, || {
+        estate
+            .records(&attempt(1))
+            .iter()
+            .any(|name| name == "step_finished")
+    });
+    estate.set("operational");
+    estate.comes_to(&attempt(1), "ended", AFTER_THE_WAIT);
+    assert_eq!(never_hasty(&estate), [ENTER]);
+}
+
+/// `-M` and two `-c` were issued, and the runner died: one more, and then it is given up.
+fn clear_that_never_works() {
+    let estate = Estate::new();
+    assert_eq!(
+        estate
+            .run(&attempt(9), "retry", &["--max-age", "0s"])
+            .text("answer"),
+        "refused"
+    );
+    let module = 1.try_into().unwrap();
+    let clear = Step::ClearModule(module);
+    let mut records = vec![Record::Accepted(Box::new(Accepted {
+        attempt: attempt(1).parse().unwrap(),
+        epoch: Epoch(5),
+        store: STORE.parse().unwrap(),
+        tier: Rung::Clear,
+        module: Some(module),
+        esn: ESN.parse().ok(),
+        observation: ObservationId::from_bits(1),
+        fresh: ObservationId::from_bits(2),
+        plan: Vec::new(),
+        runner: ProcessIdentity {
+            pid: i32::MAX,
+            start_ticks: 0,
+        },
+    }))];
+    for (index, step) in [(0, Step::EnterMaintenance(module)), (1, clear), (2, clear)] {
+        let (exit, output) = (StepExit::Code(1), String::new());
+        records.push(Record::StepStarted { index, step });
+        records.push(Record::StepFinished {
+            index,
+            exit,
+            output,
+        });
+    }
+    let mut journal = Journal::create(&estate.path().join("state"), attempt(1).parse().unwrap());
+    for record in records {
+        journal.as_mut().unwrap().append(record).unwrap();
+    }
+    estate.set("maintenance");
+    estate.tool("bin/nopclearfail", "cp maintenance.txt module.txt; exit 1");
+    assert_eq!(estate.resume(&attempt(1)).text("answer"), "accepted");
+    let result = estate.comes_to(&attempt(1), "ended", AFTER_THE_WAIT * 2);
+    assert_eq!(estate.changes(), [CLEAR]);
+    let detail = result["detail"].as_str().unwrap();
+    assert!(detail.contains("still in maintenance after 3"), "{result}");
+}

@@ -1,0 +1,247 @@
+//! What is accepted and what is refused, and that a refusal runs nothing.
+
+use std::fs;
+
+use crate::estate::{ESN, Estate, HOST_TARGET, SOON, attempt};
+
+#[test]
+fn retry_runs_its_one_command_once() {
+    let estate = Estate::new();
+    let said = estate.run(&attempt(1), "retry", &[]);
+    assert_eq!(
+        (said.code, said.text("answer")),
+        (Some(0), "accepted"),
+        "{}",
+        said.document
+    );
+    let result = estate.comes_to(&attempt(1), "ended", SOON);
+    assert_eq!(estate.changes(), ["nopclearfail -m1 -r"]);
+    assert_eq!(result["steps"][0]["exit"]["code"], 0);
+    assert_eq!(
+        result["steps"][0]["output"],
+        "Module 1, command ClearUnitEx: OK"
+    );
+    assert_eq!(
+        estate.records(&attempt(1)),
+        [
+            "accepted",
+            "step_started",
+            "process",
+            "step_finished",
+            "ended"
+        ]
+    );
+}
+
+#[test]
+fn an_attempt_starts_once_and_only_for_the_newest_remediator_of_our_store() {
+    let estate = Estate::new();
+    let other_store = "01935bd4-0f3a-7c11-8000-000000000009";
+    assert_eq!(
+        estate.run(&attempt(1), "retry", &[]).text("answer"),
+        "accepted"
+    );
+    estate.comes_to(&attempt(1), "ended", SOON);
+    assert_eq!(estate.tombstone(&attempt(2)).text("status"), "tombstoned");
+    estate.set("failed");
+    let table: [(u8, &[&str], &str); 5] = [
+        (1, &[], "known"),
+        (2, &[], "known"),
+        (3, &["--epoch", "4"], "older"),
+        (4, &["--store", other_store], "pinned"),
+        (1, &["--epoch", "6"], "known"),
+    ];
+    for (number, more, reason) in table {
+        let said = estate.run(&attempt(number), "retry", more);
+        assert_eq!(
+            (said.code, said.text("answer")),
+            (Some(0), "refused"),
+            "{reason}"
+        );
+        assert!(said.text("reason").contains(reason), "{}", said.document);
+        assert!(said.document.get("guard").is_none());
+    }
+    assert_eq!(estate.changes(), ["nopclearfail -m1 -r"]);
+    assert_eq!(estate.status(&attempt(1)), "ended");
+    assert_eq!(estate.status(&attempt(2)), "tombstoned");
+    assert_eq!(
+        estate.status(&attempt(3)),
+        "not_found",
+        "a fenced order burns no id"
+    );
+    let late = estate.host(&["tombstone", "--attempt", &attempt(9), "--epoch", "5"]);
+    assert_eq!(
+        late.code,
+        Some(1),
+        "epoch 6 was heard of: {}",
+        late.document
+    );
+    assert!(late.text("error").contains("older"));
+}
+
+#[test]
+fn every_guard_that_the_host_sees_refuses_and_the_refusal_is_kept() {
+    let modules = |rest: &str| format!("modules: [{{number: 1, esn: {ESN}, {rest}}}]");
+    let closed = modules("address: 127.0.0.1, reachability: 'tcp:1'");
+    let unknown = modules("reachability: icmp");
+    let card = modules("kind: pcie, address: 127.0.0.1, reachability: 'tcp:1'");
+    let tier = "max_tier: network";
+    let table: [(&str, &str, &str, &[&str], &str); 13] = [
+        ("", "hold", "retry", &[], "hold"),
+        (tier, "", "retry", &[], "host_policy"),
+        ("max_tier: retry", "", "clear", &[], "host_policy"),
+        (&closed, "", "retry", &[], "network_bad"),
+        (&unknown, "", "retry", &[], "network_unknown"),
+        (&card, "", "clear", &[], "kind"),
+        ("", "operational", "retry", &[], "module_healthy"),
+        ("", "maintenance", "retry", &[], "module_in_service_mode"),
+        ("", "", "retry", &["--esn", "unconfirmed"], "esn_mismatch"),
+        (
+            "",
+            "",
+            "retry",
+            &["--esn", "9999-05E0-D947"],
+            "esn_mismatch",
+        ),
+        ("", "", "retry", &["--module", "2"], "kind"),
+        ("", "", "restart", &HOST_TARGET, "module_healthy"),
+        ("", "", "retry", &["--max-age", "0s"], "decision_stale"),
+    ];
+    for (config, state, tier, more, guard) in table {
+        let estate = Estate::new();
+        estate.configure(config);
+        match state {
+            "" => {}
+            "hold" => fs::write(estate.path().join("hold"), "upgrade").unwrap(),
+            state => estate.set(state),
+        }
+        let said = estate.run(&attempt(1), tier, more);
+        assert_eq!(
+            (said.code, said.text("answer")),
+            (Some(0), "refused"),
+            "{guard}"
+        );
+        assert_eq!(said.text("guard"), guard, "{}", said.document);
+        assert!(!said.text("reason").is_empty());
+        let kept = estate.result(&attempt(1));
+        assert_eq!(
+            (kept.text("status"), kept.text("guard")),
+            ("refused", guard)
+        );
+        assert!(
+            estate.changes().is_empty(),
+            "{guard}: {:?}",
+            estate.changes()
+        );
+    }
+}
+
+#[test]
+fn what_is_not_the_host_that_was_decided_on_is_refused() {
+    let estate = Estate::new();
+    let nowhere = "01935bd4-0f3a-7c11-8000-0000000000ff";
+    let said = estate.run_on(nowhere, &attempt(1), "retry", &[]);
+    assert_eq!(said.text("guard"), "decision_stale", "{}", said.document);
+    estate.set("operational");
+    let healthy = estate.observe();
+    estate.set("failed");
+    let said = estate.run_on(&healthy, &attempt(2), "retry", &[]);
+    assert_eq!(said.text("guard"), "decision_stale", "{}", said.document);
+    let failed = estate.observe();
+    estate.tool(
+        "bin/enquiry",
+        "head -c 200 server.txt; head -c 60 module.txt",
+    );
+    let said = estate.run_on(&failed, &attempt(3), "retry", &[]);
+    assert_eq!(said.text("answer"), "refused", "{}", said.document);
+    assert!(estate.changes().is_empty());
+}
+
+#[test]
+fn a_command_that_could_not_be_run_later_is_found_before_the_first_one_runs() {
+    let estate = Estate::new();
+    let sudo = estate.path().join("bin/sudo");
+    // A sudo that permits everything but -c.
+    estate.tool(
+        "bin/sudo",
+        "case \"$*\" in *-c) exit 1;; esac\n[ \"$2\" = -l ] && exit 0\nshift; exec \"$@\"",
+    );
+    let tools = format!("tools: {{sudo_prefix: [{}, -n]}}", sudo.display());
+    estate.configure(&tools);
+    let said = estate.run(&attempt(1), "clear", &[]);
+    assert_eq!(said.text("answer"), "refused");
+    assert!(
+        said.text("reason").contains("does not permit"),
+        "{}",
+        said.document
+    );
+    assert!(
+        estate.changes().iter().all(|call| call.contains("-l")),
+        "{:?}",
+        estate.changes()
+    );
+    let said = estate.run(&attempt(2), "retry", &[]);
+    assert_eq!(said.text("answer"), "accepted", "{}", said.document);
+    estate.comes_to(&attempt(2), "ended", SOON);
+    assert_eq!(estate.changes().last().unwrap(), "nopclearfail -m1 -r");
+}
+
+#[test]
+fn a_first_command_that_never_ran_is_a_refusal_and_nothing_follows() {
+    let estate = Estate::new();
+    let tool = estate.path().join("bin/broken");
+    fs::write(&tool, "#!/nonexistent/interpreter\n").unwrap();
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(&tool, executable).unwrap();
+    estate.configure(&format!("tools: {{nopclearfail: {}}}", tool.display()));
+    let said = estate.run(&attempt(1), "clear", &[]);
+    assert_eq!(said.text("answer"), "accepted", "{}", said.document);
+    let result = estate.comes_to(&attempt(1), "refused", SOON);
+    assert!(
+        result["reason"].as_str().unwrap().contains("not found"),
+        "{result}"
+    );
+    assert_eq!(
+        estate.records(&attempt(1)),
+        ["accepted", "step_started", "step_finished", "refused"]
+    );
+    assert_eq!(estate.resume(&attempt(1)).text("answer"), "refused");
+}
+
+#[test]
+fn a_broken_journal_is_an_error_and_keeps_everything_else_from_starting() {
+    let estate = Estate::new();
+    assert_eq!(
+        estate.run(&attempt(1), "retry", &[]).text("answer"),
+        "accepted"
+    );
+    estate.comes_to(&attempt(1), "ended", SOON);
+    let mut bytes = fs::read(estate.journal(&attempt(1))).unwrap();
+    bytes[100] ^= 1;
+    fs::write(estate.journal(&attempt(1)), bytes).unwrap();
+    let said = estate.result(&attempt(1));
+    assert_eq!(said.code, Some(1));
+    assert!(said.text("error").contains("broken"), "{}", said.document);
+    estate.set("failed");
+    let said = estate.run(&attempt(2), "retry", &[]);
+    assert!(said.text("reason").contains("broken"), "{}", said.document);
+    assert_eq!(estate.resume(&attempt(1)).text("answer"), "refused");
+    assert_eq!(estate.tombstone(&attempt(1)).code, Some(1));
+    assert_eq!(estate.changes().len(), 1);
+}
+
+#[test]
+fn a_bad_configuration_is_told_in_full_and_exits_78() {
+    let estate = Estate::new();
+    estate.configure("clear_wait: 1s\nplatform: plan9");
+    for words in [&["observe"][..], &["result", "--attempt", &attempt(1)]] {
+        let said = estate.host(words);
+        assert_eq!(said.code, Some(78));
+        assert!(
+            said.text("error").contains("clear_wait"),
+            "{}",
+            said.document
+        );
+        assert!(said.text("error").contains("platform"), "{}", said.document);
+    }
+}

@@ -1,0 +1,110 @@
+//! Restart and start of the hardserver.
+
+use std::fs;
+
+use crate::estate::{Estate, HOST_TARGET, SOON, attempt, eventually, lives};
+
+#[test]
+fn a_hardserver_that_is_down_is_started_and_not_restarted() {
+    let mut estate = Estate::new();
+    estate.stop_hardserver();
+    let said = estate.run(&attempt(1), "restart", &HOST_TARGET);
+    assert_eq!(said.text("answer"), "accepted", "{}", said.document);
+    let result = estate.comes_to(&attempt(1), "ended", SOON);
+    assert_eq!(estate.changes(), ["init.d-ncipher start"]);
+    assert!(
+        result["detail"].as_str().unwrap().contains("answers"),
+        "{result}"
+    );
+}
+
+#[test]
+fn a_hardserver_that_was_stopped_on_purpose_is_not_started() {
+    for (word, locked) in [("inactive", false), ("reloading", false), ("failed", true)] {
+        let mut estate = Estate::new();
+        estate.stop_hardserver();
+        let lock = fs::File::create(estate.path().join("dpkg-lock")).unwrap();
+        if locked {
+            rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
+        }
+        estate.configure(&format!(
+            "stopped_on_purpose: {{unit_state: [/bin/echo, {word}], host_up_min: 0s, \
+             package_manager_locks: [{}/dpkg-lock]}}",
+            estate.path().display()
+        ));
+        let said = estate.run(&attempt(1), "restart", &HOST_TARGET);
+        assert_eq!(
+            said.text("guard"),
+            "stopped_on_purpose",
+            "{word}: {}",
+            said.document
+        );
+        assert!(estate.changes().is_empty());
+    }
+}
+
+#[test]
+fn a_restart_that_leaves_the_hardserver_down_starts_it_again_three_times_at_most() {
+    for (works_at, starts, words) in [(2, 2, "answers"), (9, 3, "a person must look")] {
+        let mut estate = Estate::new();
+        estate.stop_hardserver();
+        fs::remove_file(estate.path().join("down")).unwrap();
+        estate.start_hardserver();
+        estate.tool(
+            "sbin/init.d-ncipher",
+            &format!(
+                "if [ \"$1\" = restart ]; then touch down; rm sockets/nserver; exit 1; fi\n\
+                 echo x >>starts; [ $(wc -l <starts) -ge {works_at} ] && rm down; exit 0"
+            ),
+        );
+        let said = estate.run(&attempt(1), "restart", &[]);
+        assert_eq!(said.text("answer"), "accepted", "{}", said.document);
+        let result = estate.comes_to(&attempt(1), "ended", SOON);
+        assert!(
+            result["detail"].as_str().unwrap().contains(words),
+            "{result}"
+        );
+        let changes = estate.changes();
+        assert_eq!(changes[0], "init.d-ncipher restart");
+        assert_eq!(
+            changes[1..],
+            vec!["init.d-ncipher start"; starts],
+            "{works_at}"
+        );
+        let at: Vec<u64> = estate.calls().iter().map(|call| call.0).collect();
+        assert!(
+            at[1..].windows(2).all(|pair| pair[1] - pair[0] >= 300),
+            "{at:?}"
+        );
+    }
+}
+
+#[test]
+fn a_restart_whose_runner_died_is_finished_by_resume() {
+    let mut estate = Estate::new();
+    estate.start_hardserver();
+    estate.tool(
+        "sbin/init.d-ncipher",
+        "if [ \"$1\" = restart ]; then touch down; rm sockets/nserver; kill -9 $PPID; exit 1; fi; rm down",
+    );
+    assert_eq!(
+        estate.run(&attempt(1), "restart", &[]).text("answer"),
+        "accepted"
+    );
+    let runner = estate.runner(&attempt(1));
+    eventually("the runner is dead", SOON, || !lives(runner));
+    let result = estate.comes_to(&attempt(1), "interrupted", SOON);
+    assert_eq!(result["section_open"], true);
+    let said = estate.run(&attempt(2), "restart", &HOST_TARGET);
+    assert!(
+        said.text("reason").contains("not finished"),
+        "{}",
+        said.document
+    );
+    assert_eq!(estate.resume(&attempt(1)).text("answer"), "accepted");
+    estate.comes_to(&attempt(1), "ended", SOON);
+    assert_eq!(
+        estate.changes(),
+        ["init.d-ncipher restart", "init.d-ncipher start"]
+    );
+}
