@@ -20,6 +20,9 @@ const START: Duration = Duration::from_secs(30);
 /// The name of the lab's only host, in the inventory and in the label `host`.
 pub const HOST: &str = "tenant-1";
 
+/// The lab's only exporter, in the inventory. No shipped alert carries the label `instance`.
+pub const INSTANCE: &str = "tenant-1:9808";
+
 /// What a test may decide about the remediator and the host runner.
 #[derive(Debug, Clone)]
 pub struct Permissions {
@@ -229,6 +232,7 @@ fn config(
         "store": {"path": workspace.directory("remediator")?.join("remediator.sqlite")},
         "inventory": {"hosts": [{
             "name": HOST,
+            "instance": INSTANCE,
             "platform": "linux",
             "runner": {"local": {"config_file": host}},
             "modules": modules,

@@ -159,7 +159,7 @@ pub const SCENARIOS: &[Scenario] = &[
         faults: &[Fault::Module(1, "dead")],
         changes: &["nopclearfail -m1 -r"],
         left_out: Some(("restart", "others_healthy")),
-        end: End::Asked("stuck"),
+        end: End::Asked("exhausted"),
         ceiling: "restart",
     },
 ];
