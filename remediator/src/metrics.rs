@@ -143,3 +143,6 @@ impl fmt::Debug for Metrics {
 fn seconds(at: Time) -> f64 {
     at.as_millis() as f64 / 1000.0
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,9 @@ use vcm_recovery::incident::Standing;
 use vcm_recovery::step::{Program, Step};
 use vcm_recovery::verdict::Verdict;
 
+/// Reasons of one decision that are told; the API has them all.
+const REASONS_MAX: usize = 3;
+
 /// A step as an operator would type it.
 pub(super) fn step(step: Step) -> String {
     match (step.command(), step) {
@@ -91,25 +94,25 @@ fn decided(ruling: &Ruling) -> String {
         Standing::Attempting(rung) => format!("{rung} is under way"),
         Standing::OutOfRungs => "no rung is left".to_owned(),
     };
-    let because: Vec<String> = ruling
+    let in_the_way: Vec<String> = ruling
         .verdicts
         .iter()
         .filter(|given| !matches!(given.verdict, Verdict::NotApplicable(_)))
         .map(|given| {
-            format!(
-                "{} {} {}: {}",
-                given.rung,
-                given.guard,
-                given.verdict.as_str(),
-                given.verdict.reason()
-            )
+            let (says, reason) = (given.verdict.as_str(), given.verdict.reason());
+            format!("{} {} {says}: {reason}", given.rung, given.guard)
         })
         .collect();
-    if because.is_empty() {
-        stands
-    } else {
-        format!("{stands}; {}", because.join("; "))
-    }
+    let more = match in_the_way.len().saturating_sub(REASONS_MAX) {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    let first: String = in_the_way
+        .iter()
+        .take(REASONS_MAX)
+        .map(|reason| format!("; {reason}"))
+        .collect();
+    format!("{stands}{first}{more}")
 }
 
 /// When a verdict ends by itself.
