@@ -11,6 +11,7 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
+use tower_http::compression::CompressionLayer;
 use vcm_recovery::inventory::Inventory;
 use vcm_recovery::policy::Policy;
 
@@ -76,7 +77,7 @@ impl fmt::Debug for App {
     }
 }
 
-/// All routes.
+/// All routes. Answers are compressed for those who accept it.
 pub fn router(app: Arc<App>) -> Router {
     let webhook = Router::new()
         .route("/api/v1/alerts/webhook", post(webhook::receive))
@@ -90,6 +91,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/api/v1/events", get(events))
         .with_state(app)
         .merge(webhook)
+        .layer(CompressionLayer::new())
 }
 
 async fn index(State(app): State<Arc<App>>) -> Response {

@@ -19,15 +19,19 @@ use nshield::ModuleNumber;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 use vcm_recovery::alert::Fact;
-use vcm_recovery::event::{Entry, Event};
+use vcm_recovery::event::{Entry, Event, Ruling, RungVerdict};
+use vcm_recovery::guard::Guard;
 use vcm_recovery::ids::HostName;
+use vcm_recovery::incident::{Incident, Standing};
 use vcm_recovery::inventory::{HostEntry, Inventory, Kind, ModuleEntry, Target};
 use vcm_recovery::observation::Observation;
+use vcm_recovery::page::PageReason;
 use vcm_recovery::policy::{Budgets, Policy};
 use vcm_recovery::state::HostState;
 use vcm_recovery::step::Platform;
-use vcm_recovery::tier::Tier;
+use vcm_recovery::tier::{Rung, Tier};
 use vcm_recovery::time::Time;
+use vcm_recovery::verdict::Verdict;
 use vcm_remediator::board::Board;
 use vcm_remediator::clock::{Clock, ManualClock};
 use vcm_remediator::metrics::{Format, Metrics};
@@ -745,4 +749,64 @@ async fn metrics_come_in_the_format_that_is_asked_for() {
         let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap();
         assert_eq!(bytes.ends_with(b"# EOF\n"), last);
     }
+}
+
+#[tokio::test]
+async fn metrics_are_compressed_for_those_who_accept_it() {
+    let program = Program::new();
+    let request = Request::get("/metrics").header(header::ACCEPT_ENCODING, "gzip");
+    let request = request.body(Body::empty()).unwrap();
+    let response = program.router.clone().oneshot(request).await.unwrap();
+    assert_eq!(response.headers()[header::CONTENT_ENCODING], "gzip");
+}
+
+#[tokio::test]
+async fn the_page_tells_of_incidents_and_escapes_what_it_shows() {
+    let program = Program::new();
+    let target = Target::module(
+        "tenant-1".parse().unwrap(),
+        ModuleNumber::try_from(1).unwrap(),
+    );
+    let mut state = HostState::new(target.host.clone());
+    let mut incident = Incident::open(target.clone(), NOW);
+    incident.standing = Standing::Waiting(Rung::Retry);
+    let reason = "no reply from <img src=x onerror=alert(1)> & \"co\"";
+    let until = NOW.after(Duration::from_secs(60));
+    let verdicts = vec![RungVerdict {
+        rung: Rung::Retry,
+        guard: Guard::NetworkBad,
+        verdict: Verdict::refuse_until(until, reason),
+    }];
+    incident.ruling = Some(Ruling {
+        standing: incident.standing,
+        observation: None,
+        verdicts,
+    });
+    state
+        .pages
+        .insert((target.clone(), PageReason::NetworkBad), NOW);
+    state.incidents.insert(target, incident);
+    program.app.board.publish(Arc::new(state));
+
+    let page = program.get("/").await.text;
+    for expected in [
+        "<h3>tenant-1/1 (payments &lt;1&gt;): waiting</h3>",
+        "<td>retry<td>network_bad<td>refuse\
+         <td>no reply from &lt;img src=x onerror=alert(1)&gt; &amp; &quot;co&quot;\
+         <td>2023-11-14T22:14:20Z",
+        "<b>A human is needed</b> for tenant-1/1: network_bad since 2023-11-14T22:13:20Z",
+        "Not ready: engine has not started yet",
+        "<tr><td>tenant-2<td>",
+    ] {
+        assert!(page.contains(expected), "{expected}\n{page}");
+    }
+    assert!(!page.contains("<img") && !page.contains("<script"));
+
+    let list = program.get("/api/v1/incidents").await.json();
+    let shown = &list["incidents"][0];
+    assert_eq!(shown["state"], "waiting");
+    assert_eq!(shown["verdicts"][0]["guard"], "network_bad");
+    assert_eq!(shown["verdicts"][0]["reason"], reason);
+    assert_eq!(shown["verdicts"][0]["until"], until.as_millis());
+    assert_eq!(shown["pages"], json!({"network_bad": NOW.as_millis()}));
 }

@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 
 use clap::Args;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use vcm_recovery::event::Event;
@@ -92,6 +92,7 @@ impl ServeArgs {
 }
 
 async fn serve(config: Config) -> Result<(), ServeError> {
+    let signals = Signals::catch()?;
     for line in config.loosened() {
         tracing::warn!(setting = line, "this permits more than the default");
     }
@@ -105,7 +106,7 @@ async fn serve(config: Config) -> Result<(), ServeError> {
     let store_ended = store.ended();
     let parts = Parts::new(config, store, clock);
     parts.load_recent(last_seq).await?;
-    parts.run(store_ended).await
+    parts.run(signals, store_ended).await
 }
 
 /// Everything that the program consists of, beside the engine.
@@ -162,7 +163,11 @@ impl Parts {
     }
 
     /// Listens at once, so that readiness can be asked for; accepts alerts when the engine runs.
-    async fn run(self, store_ended: impl Future<Output = ()>) -> Result<(), ServeError> {
+    async fn run(
+        self,
+        mut signals: Signals,
+        store_ended: impl Future<Output = ()>,
+    ) -> Result<(), ServeError> {
         let listener = self.listen().await?;
         let (stop, stopped) = oneshot::channel::<()>();
         let mut tasks = JoinSet::new();
@@ -178,7 +183,7 @@ impl Parts {
         self.app.readiness.ready(Part::Engine);
         self.log_start();
         let end = tokio::select! {
-            result = asked_to_end() => result,
+            () = signals.arrived() => Ok(()),
             () = engine.failed() => Err(self.failed(Part::Engine, "engine")),
             _ = tasks.join_next() => Err(self.failed(Part::Running, "listener")),
             () = store_ended => Err(self.failed(Part::Store, "store's writer")),
@@ -251,13 +256,27 @@ fn connect(runner: &Runner, program: &std::path::Path) -> Arc<dyn HostRunner> {
     }
 }
 
-/// Comes back when SIGTERM or SIGINT arrives.
-async fn asked_to_end() -> Result<(), ServeError> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signals)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signals)?;
-    tokio::select! {
-        _ = terminate.recv() => tracing::info!("SIGTERM: ending"),
-        _ = interrupt.recv() => tracing::info!("SIGINT: ending"),
+/// The signals that ask for the end. Caught from the first moment on, so that the end is an
+/// orderly one whenever it is asked for.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn catch() -> Result<Self, ServeError> {
+        let catch = |kind| signal(kind).map_err(ServeError::Signals);
+        Ok(Self {
+            terminate: catch(SignalKind::terminate())?,
+            interrupt: catch(SignalKind::interrupt())?,
+        })
     }
-    Ok(())
+
+    /// Comes back when one of them has arrived.
+    async fn arrived(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => tracing::info!("SIGTERM: ending"),
+            _ = self.interrupt.recv() => tracing::info!("SIGINT: ending"),
+        }
+    }
 }
