@@ -114,6 +114,27 @@ async fn remediator_and_runner_killed_between_both_commands_of_a_clear_the_clear
 }
 
 #[tokio::test]
+async fn a_clear_that_a_person_has_finished_meanwhile_gets_no_second_command() {
+    let mut lab = lab("kill-human", 3, &["timing.clear=2s"], "clear").await;
+    must(
+        lab.estate
+            .ctl(&["fail-module", "1", "--reason", "needs-clear"])
+            .await,
+    );
+    report_failed(&lab).await;
+    ran(&lab, "nopclearfail -m1 -M").await;
+    lab.remediator.process.kill_9();
+    assert!(lab.kill_host_runners() > 0, "no host runner was waiting");
+    must(lab.estate.ctl(&["heal", "1"]).await);
+    must(lab.remediator.start_again(&mut lab.workspace).await);
+    closed_as(&lab, "recovered").await;
+    assert_eq!(
+        must(lab.changes()),
+        ["nopclearfail -m1 -r", "nopclearfail -m1 -M"]
+    );
+}
+
+#[tokio::test]
 async fn a_clear_goes_on_while_the_remediator_is_dead() {
     let mut lab = lab("kill-alone", 3, &["timing.clear=2s"], "clear").await;
     must(

@@ -8,6 +8,7 @@
 mod crash;
 mod dashboard;
 mod lab_itself;
+mod limits;
 mod people;
 mod scenarios;
 mod webhook;

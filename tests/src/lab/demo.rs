@@ -67,7 +67,8 @@ const NOTICE: &str = "
 This is a demonstration on a simulated estate. It differs from an installation in three ways:
   - alerting runs 15 times faster (a scrape a second, VcmFailed after 8 s in place of 2 min);
   - the policy's times are shortened (retry after 2 s in place of 2 min, healthy for 4 s in place of
-    60 s), but never the 30 s between the two commands of a clear;
+    60 s), but never the 30 s between the two commands of a clear: so the pager (15 min, here 60 s) may
+    ring while a clear waits;
   - a clear is permitted without approval.";
 
 async fn play(lab: &Lab, scenario: &Scenario) -> Result<(), LabError> {

@@ -11,10 +11,11 @@ use std::{
     ffi::OsString,
     net::{IpAddr, Ipv4Addr},
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
-use super::{LabError, binaries::installed, guard::Undo, workspace::Workspace};
+use super::{LabError, binaries::installed, clock, guard::Undo, workspace::Workspace};
 
 /// How long one command of iproute2 may take.
 const COMMAND: Duration = Duration::from_secs(10);
@@ -37,6 +38,16 @@ pub struct Network {
     router: String,
     subnet: u8,
     in_second_half: bool,
+    turns: Mutex<Vec<Turn>>,
+}
+
+/// A moment at which the VCM stopped to answer ping, or began to again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turn {
+    /// When, in milliseconds since 1970.
+    pub time_ms: u64,
+    /// Whether echoes are lost from here on.
+    pub lost: bool,
 }
 
 impl Network {
@@ -59,6 +70,7 @@ impl Network {
             router: format!("vcmlab-{id}-rtr"),
             subnet,
             in_second_half,
+            turns: Mutex::default(),
         };
         match shape {
             Shape::Direct => network.lay_direct(workspace, &id).await?,
@@ -82,9 +94,11 @@ impl Network {
     /// If a command fails.
     pub async fn lose(&self, workspace: &Workspace) -> Result<(), LabError> {
         match self.shape {
-            Shape::Direct => self.ignore_echoes(workspace, true).await,
-            Shape::Routed => self.unreachable(workspace, "add").await,
+            Shape::Direct => self.ignore_echoes(workspace, true).await?,
+            Shape::Routed => self.unreachable(workspace, "add").await?,
         }
+        self.turned(true);
+        Ok(())
     }
 
     /// Lets the VCM answer again.
@@ -93,9 +107,27 @@ impl Network {
     /// If a command fails.
     pub async fn restore(&self, workspace: &Workspace) -> Result<(), LabError> {
         match self.shape {
-            Shape::Direct => self.ignore_echoes(workspace, false).await,
-            Shape::Routed => self.unreachable(workspace, "delete").await,
+            Shape::Direct => self.ignore_echoes(workspace, false).await?,
+            Shape::Routed => self.unreachable(workspace, "delete").await?,
         }
+        self.turned(false);
+        Ok(())
+    }
+
+    /// When echoes were lost and came back, in order.
+    #[must_use]
+    pub fn turns(&self) -> Vec<Turn> {
+        let turns = self.turns.lock();
+        turns.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn turned(&self, lost: bool) {
+        let turn = Turn {
+            time_ms: clock::now_ms(),
+            lost,
+        };
+        let turns = self.turns.lock();
+        turns.unwrap_or_else(PoisonError::into_inner).push(turn);
     }
 
     async fn ignore_echoes(&self, workspace: &Workspace, ignore: bool) -> Result<(), LabError> {

@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::Value;
 
-use super::{Lab, LabError, clock};
+use super::{Lab, LabError, clock, network::Network};
 
 mod print;
 mod words;
@@ -51,6 +51,8 @@ pub enum Source {
 pub struct Entry {
     /// When it happened, in milliseconds since 1970.
     pub time_ms: u64,
+    /// Its place among those of the same millisecond, as they were read.
+    pub order: u64,
     /// Who says so.
     pub source: Source,
     /// What happened.
@@ -77,10 +79,12 @@ pub enum Mood {
 pub struct Timeline {
     since_ms: u64,
     happenings: usize,
+    turns: usize,
     calls: usize,
     seq: u64,
     seen: BTreeSet<String>,
     last_verdict: String,
+    entries: u64,
     waiting: BTreeSet<Entry>,
 }
 
@@ -99,10 +103,12 @@ impl Timeline {
         Ok(Self {
             since_ms: clock::now_ms(),
             happenings: lab.estate.happenings()?.len(),
+            turns: 0,
             calls: lab.estate.changes()?.len(),
             seq,
             seen: BTreeSet::new(),
             last_verdict: String::new(),
+            entries: 0,
             waiting: BTreeSet::new(),
         })
     }
@@ -142,7 +148,13 @@ impl Timeline {
     async fn read(&mut self, lab: &Lab) -> Result<(), LabError> {
         for happening in lab.estate.happenings()?.into_iter().skip(self.happenings) {
             self.happenings += 1;
-            self.waiting.extend(words::of_happening(&happening));
+            self.take(words::of_happening(&happening));
+        }
+        let turns = lab.network.as_ref().map(Network::turns).unwrap_or_default();
+        for turn in turns.into_iter().skip(self.turns) {
+            self.turns += 1;
+            let (text, mood) = words::of_turn(turn);
+            self.add(turn.time_ms, Source::Estate, text.to_owned(), mood);
         }
         for call in lab.estate.changes()?.into_iter().skip(self.calls) {
             self.calls += 1;
@@ -199,7 +211,7 @@ impl Timeline {
             }
             self.last_verdict.clone_from(&entry.text);
         }
-        self.waiting.insert(entry);
+        self.insert(entry);
     }
 
     fn first_time(&mut self, labels: &Value, what: &str) -> bool {
@@ -207,12 +219,19 @@ impl Timeline {
     }
 
     fn add(&mut self, time_ms: u64, source: Source, text: String, mood: Mood) {
-        self.waiting.insert(Entry {
+        self.insert(Entry {
             time_ms,
+            order: 0,
             source,
             text,
             mood,
         });
+    }
+
+    fn insert(&mut self, entry: Entry) {
+        self.entries += 1;
+        let order = self.entries;
+        self.waiting.insert(Entry { order, ..entry });
     }
 }
 

@@ -3,7 +3,9 @@
 use std::{
     ffi::OsString,
     net::{Ipv4Addr, SocketAddr, TcpListener},
+    ops::RangeInclusive,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU16, Ordering},
     time::Duration,
 };
 
@@ -152,14 +154,28 @@ fn tell(message: &str) {
     eprintln!("{message}");
 }
 
-/// A loopback address whose port was free a moment ago.
+/// Ports below those that Linux gives to outgoing connections (32768 and up by default): nothing
+/// takes one by chance between the choice and its use.
+const PORTS: RangeInclusive<u16> = 20_000..=31_999;
+
+static NEXT_PORT: AtomicU16 = AtomicU16::new(0);
+
+/// A loopback address whose port was free a moment ago. Labs of one process never get the same one;
+/// those of other processes begin elsewhere.
 ///
 /// # Errors
 /// If there is none.
 pub fn free_address() -> Result<SocketAddr, LabError> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .and_then(|listener| listener.local_addr())
-        .map_err(LabError::writing("127.0.0.1:0"))
+    let begin = std::process::id().wrapping_mul(97);
+    PORTS
+        .map(|_| {
+            let count = u32::from(NEXT_PORT.fetch_add(1, Ordering::Relaxed));
+            let step = begin.wrapping_add(count) % u32::from(PORTS.end() - PORTS.start());
+            PORTS.start() + u16::try_from(step).unwrap_or_default()
+        })
+        .map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+        .find(|address| TcpListener::bind(address).is_ok())
+        .ok_or_else(|| LabError::NotPermitted("no port of 20000 to 31999 is free".to_owned()))
 }
 
 /// The arguments of a command, from anything that can be one.

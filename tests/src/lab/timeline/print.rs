@@ -73,8 +73,9 @@ fn line(entry: &Entry, begin_ms: u64, before_ms: u64, colour: bool) -> String {
         String::new()
     };
     let source = word(entry.source);
+    let text = folded(&entry.text);
     if !colour {
-        return format!("{at:>8} {since:>8}  {source:<9} {}", entry.text);
+        return format!("{at:>8} {since:>8}  {source:<9} {text}");
     }
     let paint = match entry.mood {
         Mood::Good => "\x1b[32m",
@@ -82,10 +83,32 @@ fn line(entry: &Entry, begin_ms: u64, before_ms: u64, colour: bool) -> String {
         Mood::Act => "\x1b[1;36m",
         Mood::Plain => "",
     };
-    format!(
-        "{at:>8} \x1b[2m{since:>8}\x1b[0m  \x1b[2m{source:<9}\x1b[0m {paint}{}\x1b[0m",
-        entry.text
-    )
+    format!("{at:>8} \x1b[2m{since:>8}  {source:<9}\x1b[0m {paint}{text}\x1b[0m")
+}
+
+/// How many characters of text stand on a line, beside the 29 of times and source.
+const TEXT_WIDTH: usize = 100;
+
+/// Where the text begins.
+const INDENT: &str = "                             ";
+
+/// Breaks a long text between words, each further line below the first.
+fn folded(text: &str) -> String {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        if let Some(line) = lines.last_mut() {
+            let fits = line.is_empty() || line.chars().count() + word.chars().count() < TEXT_WIDTH;
+            if fits {
+                if !line.is_empty() {
+                    line.push(' ');
+                }
+                line.push_str(word);
+                continue;
+            }
+        }
+        lines.push(word.to_owned());
+    }
+    lines.join(&format!("\n{INDENT}"))
 }
 
 fn seconds(from_ms: u64, to_ms: u64) -> String {
@@ -143,6 +166,7 @@ mod tests {
     fn entry(time_ms: u64, source: Source, mood: Mood) -> Entry {
         Entry {
             time_ms,
+            order: 0,
             source,
             text: "x".to_owned(),
             mood,
@@ -161,6 +185,18 @@ mod tests {
             "  11.3 s           COMMAND   x"
         );
         assert!(line(&late, 1_000, 10_000, true).contains("\x1b["));
+    }
+
+    #[test]
+    fn a_long_text_goes_on_below_its_beginning() {
+        let text = "word ".repeat(50);
+        let folded = folded(text.trim());
+        let lines: Vec<&str> = folded.split('\n').collect();
+        assert_eq!(lines.len(), 3);
+        assert!(lines[0].len() <= TEXT_WIDTH && lines[1].starts_with(INDENT));
+        assert_eq!(folded.split_whitespace().count(), 50);
+        let line = line(&entry(0, Source::Page, Mood::Bad), 0, 0, false);
+        assert_eq!(line.find('x'), Some(INDENT.len()));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Entry, Mood, Source};
-use crate::lab::{estate::Happening, remediator::Event};
+use crate::lab::{estate::Happening, network::Turn, remediator::Event};
 
 /// What happened in the estate; `None` for what only matters to the simulator.
 pub(super) fn of_happening(happening: &Happening) -> Option<Entry> {
@@ -37,6 +37,7 @@ pub(super) fn of_happening(happening: &Happening) -> Option<Entry> {
     };
     Some(Entry {
         time_ms: happening.time_ms,
+        order: 0,
         source: Source::Estate,
         text,
         mood,
@@ -120,6 +121,7 @@ pub(super) fn of_event(event: &Event) -> Option<Entry> {
     };
     Some(Entry {
         time_ms: event.time_ms,
+        order: 0,
         source,
         text,
         mood,
@@ -251,6 +253,15 @@ fn module_step(name: &str, number: &Value) -> String {
         "clear_module" => format!("nopclearfail -m{number} -c"),
         "wait" => format!("wait {} s", number.as_u64().unwrap_or_default() / 1_000),
         other => format!("{other} {number}"),
+    }
+}
+
+/// What the lab itself does to the packets.
+pub(super) const fn of_turn(turn: Turn) -> (&'static str, Mood) {
+    if turn.lost {
+        ("module 1: ping is LOST from here on", Mood::Bad)
+    } else {
+        ("module 1: ping is answered again", Mood::Good)
     }
 }
 
