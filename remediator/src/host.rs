@@ -11,14 +11,16 @@
 //! observe   one look at the host, kept and printed
 //! launch    starts the detached process that runs an attempt, and passes its answer on
 //! run       lock -> fence -> fresh look -> guards -> journal `accepted` -> answer -> steps
-//! resume    finishes the critical section of an attempt whose process died
+//! resume    finishes the critical section of an attempt whose process died: when the remediator
+//!           asks, or all of them at boot (`resume-open`)
 //! result    what the journal of an attempt says; tombstone: that it will never start
 //! ```
 //!
 //! Under them: `config` (host.yaml), `lock` (one attempt at a time), `fence` (which remediator is
-//! listened to), `journal` (what was done, on disk before it is done), `steps` and `after_restart`
-//! and `clear` (the effects), `kernel` (clocks and boot id), `durable` (files that are whole or not
-//! there).
+//! listened to), `journal` (what was done, on disk before it is done), `permitted` (whether every
+//! command of a plan can be started), `steps`, `clear` and `after_restart` (the effects), `liveness`
+//! (what still runs), `kernel` (clocks and boot id), `durable` (files that are whole or not there),
+//! `document` (what is printed).
 
 pub mod after_restart;
 pub mod clear;

@@ -13,7 +13,7 @@ use vcm_recovery::ids::{AttemptId, Epoch, ObservationId, StoreId};
 use vcm_recovery::tier::Rung;
 
 use super::config::{ConfigError, HostConfig};
-use super::document::Reported;
+use super::document::{Answered, Reported};
 use super::launch::{self, Detached};
 use super::observe::{self, Depth, kept};
 use super::run::{self, Order};
@@ -46,6 +46,8 @@ enum HostCommand {
     Result(ResultArgs),
     /// Finishes the open critical section of an attempt whose process died.
     Resume(KnownArgs),
+    /// Finishes every open critical section of this host, as at boot; answers when it is done.
+    ResumeOpen(ConfigArgs),
     /// Makes sure that an attempt never starts, unless it already has.
     Tombstone(KnownArgs),
     /// The detached process of `run`.
@@ -178,6 +180,7 @@ impl HostCommand {
                 let words = arguments.words("resume-detached");
                 launch(&config, arguments.attempt, words).await
             }
+            Self::ResumeOpen(arguments) => resume_open(&arguments).await,
             Self::Result(ResultArgs { config, attempt }) => {
                 let config = HostConfig::load(&config.file)?;
                 let status = result::result(&config.state_dir, attempt)?;
@@ -193,11 +196,13 @@ impl HostCommand {
                 Ok(print(&Reported { attempt, status })?)
             }
             Self::RunDetached(arguments) => {
+                log();
                 let detached = Detached::detach()?;
                 let config = HostConfig::load(&arguments.config.file)?;
                 Ok(run::run(&config, &arguments.order(), &detached).await?)
             }
             Self::ResumeDetached(arguments) => {
+                log();
                 let detached = Detached::detach()?;
                 let config = HostConfig::load(&arguments.config.file)?;
                 let KnownArgs { attempt, epoch, .. } = arguments;
@@ -207,11 +212,28 @@ impl HostCommand {
     }
 }
 
+/// The detached process writes its log to the file of its attempt, which is its standard error.
+fn log() {
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_ansi(false);
+    // Fails only where a log is there already.
+    let _ = subscriber.try_init();
+}
+
 async fn observe(arguments: &ConfigArgs) -> anyhow::Result<()> {
     let config = HostConfig::load(&arguments.file)?;
     let observation = observe::observe(&config, Depth::Full).await?;
     kept::keep(&config.state_dir, &observation)?;
     Ok(print(&observation)?)
+}
+
+async fn resume_open(arguments: &ConfigArgs) -> anyhow::Result<()> {
+    log();
+    let _handled = launch::handle_signals()?;
+    let config = HostConfig::load(&arguments.file)?;
+    let resumed = resume::resume_open(&config).await?;
+    Ok(print(&Resumed { resumed })?)
 }
 
 /// Starts the detached process and prints its answer.
@@ -275,6 +297,12 @@ impl ConfigArgs {
 
 fn flag(name: &str, value: impl ToString) -> [OsString; 2] {
     [name.into(), value.to_string().into()]
+}
+
+/// What came of finishing every open section.
+#[derive(Serialize)]
+struct Resumed {
+    resumed: Vec<Answered>,
 }
 
 /// What is printed when there is no other answer.

@@ -72,6 +72,8 @@ pub enum Status {
     Interrupted {
         /// Whether a critical section is to be finished by `host resume`.
         section_open: bool,
+        /// How many steps may have begun; with none, nothing was done.
+        steps_started: usize,
         /// How far it came, for people.
         detail: String,
     },

@@ -129,9 +129,21 @@ fn spawn(arguments: Vec<OsString>, stderr: File) -> io::Result<pipe::Receiver> {
 /// A process that runs alone.
 #[derive(Debug)]
 pub struct Detached {
-    /// While a signal is handled, it does not end the process. Unlike an ignored one it is not
-    /// inherited, so that commands can be ended.
     _handled: [Signal; 3],
+}
+
+/// Handles TERM, INT and HUP from now on: while a signal is handled, it does not end the process.
+/// Unlike an ignored one it is not inherited, so that commands can be ended.
+///
+/// # Errors
+/// If the system does not let it.
+pub fn handle_signals() -> Result<[Signal; 3], DetachError> {
+    let handle = |kind| signal(kind).map_err(DetachError::Signals);
+    Ok([
+        handle(SignalKind::terminate())?,
+        handle(SignalKind::interrupt())?,
+        handle(SignalKind::hangup())?,
+    ])
 }
 
 impl Detached {
@@ -142,14 +154,8 @@ impl Detached {
     /// If the system does not let it.
     pub fn detach() -> Result<Self, DetachError> {
         rustix::process::setsid().map_err(DetachError::Session)?;
-        let handle = |kind| signal(kind).map_err(DetachError::Signals);
-        Ok(Self {
-            _handled: [
-                handle(SignalKind::terminate())?,
-                handle(SignalKind::interrupt())?,
-                handle(SignalKind::hangup())?,
-            ],
-        })
+        let _handled = handle_signals()?;
+        Ok(Self { _handled })
     }
 
     /// Answers the caller, if it is still there, and lets go of it.

@@ -6,7 +6,8 @@ use std::path::Path;
 use vcm_recovery::ids::AttemptId;
 
 use super::document::{Refusal, Status, StepReport};
-use super::journal::story::{End, OutOfOrder, StepStory, Story, fold};
+use super::journal::record::shown;
+use super::journal::story::{End, Finished, OutOfOrder, StepStory, Story, fold};
 use super::journal::{self, JournalError};
 use super::kernel;
 use super::liveness;
@@ -87,6 +88,7 @@ pub fn status(story: &Story, lives: bool) -> Status {
         None if lives => Status::Running,
         None => Status::Interrupted {
             section_open: story.open_section().is_some(),
+            steps_started: story.steps.len(),
             detail: how_far(story),
         },
     }
@@ -107,14 +109,11 @@ fn how_far(story: &Story) -> String {
         (None, _) => "its process died before anything was accepted".to_owned(),
         (Some(_), None) => "accepted; no step was started".to_owned(),
         (Some(_), Some(step)) => {
-            let (index, name) = (step.index, step.step);
+            let name = shown(step.step);
             match &step.finished {
-                None => format!("step {index} {name:?} was started; whether it ended is not known"),
-                Some(finished) => {
-                    format!(
-                        "step {index} {name:?} ended ({:?}); nothing after it is known",
-                        finished.exit
-                    )
+                None => format!("{name} was started; whether it ended is not known"),
+                Some(Finished { exit, .. }) => {
+                    format!("{name}: {exit}; nothing after it is known")
                 }
             }
         }

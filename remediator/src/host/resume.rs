@@ -12,12 +12,12 @@ use super::journal::record::Record;
 use super::journal::story::{Section, Story, fold};
 use super::journal::{self, Journal, JournalError};
 use super::launch::Detached;
-use super::lock::HostLock;
+use super::lock::{HostLock, LockError};
 use super::run::own_identity;
 use super::steps::Steps;
-use super::{after_restart, clear, fence, kernel, liveness};
+use super::{after_restart, clear, fence, kernel, liveness, result};
 
-/// Finishes the section, or says why not.
+/// Finishes the section for the remediator, or says why not.
 ///
 /// # Errors
 /// Never once a command may have run.
@@ -35,7 +35,8 @@ pub async fn resume(
             return Ok(());
         }
     };
-    match take_up(&config.state_dir, attempt, epoch) {
+    let admitted = fence::admit(&config.state_dir, epoch, None).map_err(Refusal::error);
+    match admitted.and_then(|()| take_up(&config.state_dir, attempt, Some(epoch))) {
         Ok(open) => {
             answer(Answer::Accepted);
             finish(config, attempt, open).await?;
@@ -49,6 +50,45 @@ pub async fn resume(
     Ok(())
 }
 
+/// Why the open sections of a host could not be finished.
+#[derive(Debug, thiserror::Error)]
+pub enum ResumeError {
+    /// Somebody is at work.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// A journal cannot be read or written.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+/// Finishes every open section of this host, without being asked by anybody: at boot, when the
+/// remediator may not be there. Returns which were finished, and why each other one was not.
+///
+/// # Errors
+/// If somebody else is at work here, or it cannot be told what is open.
+pub async fn resume_open(config: &HostConfig) -> Result<Vec<Answered>, ResumeError> {
+    let lock = HostLock::take(&config.state_dir)?;
+    let mut answers = Vec::new();
+    for attempt in journal::known(&config.state_dir)? {
+        let ended = |story: &Story| story.end.is_some() || story.open_section().is_none();
+        if let Ok(Some(story)) = result::story(&config.state_dir, attempt)
+            && ended(&story)
+        {
+            continue;
+        }
+        let answer = match take_up(&config.state_dir, attempt, None) {
+            Ok(open) => {
+                finish(config, attempt, open).await?;
+                Answer::Accepted
+            }
+            Err(refusal) => Answer::Refused(refusal),
+        };
+        answers.push(Answered { attempt, answer });
+    }
+    drop(lock);
+    Ok(answers)
+}
+
 /// An open section that is ours now.
 struct Open {
     section: Section,
@@ -57,8 +97,8 @@ struct Open {
     now: kernel::Moment,
 }
 
-fn take_up(state_dir: &Path, attempt: AttemptId, epoch: Epoch) -> Result<Open, Refusal> {
-    fence::admit(state_dir, epoch, None).map_err(Refusal::error)?;
+/// Takes up the open section of an attempt. Without an `epoch` the host itself asks.
+fn take_up(state_dir: &Path, attempt: AttemptId, epoch: Option<Epoch>) -> Result<Open, Refusal> {
     let now = kernel::Moment::now().map_err(Refusal::error)?;
     let Some((mut journal, entries)) = Journal::open(state_dir, attempt).map_err(Refusal::error)?
     else {
@@ -72,6 +112,8 @@ fn take_up(state_dir: &Path, attempt: AttemptId, epoch: Epoch) -> Result<Open, R
         return Err(Refusal::plain("a process of it still lives"));
     }
     let runner = own_identity().map_err(Refusal::error)?;
+    let accepted = story.accepted.as_ref().map(|accepted| accepted.epoch);
+    let epoch = epoch.or(accepted).unwrap_or_default();
     // The section is finished even where that cannot be written down.
     if let Err(error) = journal.append(Record::Resumed { epoch, runner }) {
         tracing::error!(error = chain(&error), "going on without the journal");

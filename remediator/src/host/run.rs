@@ -19,7 +19,7 @@ use vcm_recovery::tier::Rung;
 
 use super::config::HostConfig;
 use super::document::{Answer, Answered, Refusal, chain};
-use super::journal::record::{Accepted, Record, StepExit};
+use super::journal::record::{Accepted, Record, StepExit, shown};
 use super::journal::{self, Journal, JournalError};
 use super::launch::Detached;
 use super::lock::HostLock;
@@ -311,7 +311,7 @@ async fn in_order(steps: &mut Steps<'_>, plan: &[Step]) -> Result<CameOfIt, Jour
         if let (StepExit::NeverStarted(reason), true) = (&exit, detail.is_empty()) {
             return Ok(Err(reason.clone()));
         }
-        detail.push(format!("{step:?}: {exit:?}"));
+        detail.push(format!("{}: {exit}", shown(step)));
     }
     Ok(Ok(detail.join(", ")))
 }

@@ -182,9 +182,9 @@ impl<'a> Steps<'a> {
     }
 
     fn finished(&mut self, index: u32, ended: Ended) -> Result<StepExit, JournalError> {
-        tracing::info!(index, exit = ?ended.exit, "step ended");
         let mut printed = ended.printed;
         printed.extend(ended.log.map(Log::read).unwrap_or_default());
+        tracing::info!(index, exit = %ended.exit, "step ended");
         self.record(Record::StepFinished {
             index,
             exit: ended.exit.clone(),

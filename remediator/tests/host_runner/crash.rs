@@ -32,6 +32,7 @@ fn clear_waits_and_survives_death_at_every_point() {
         scope.spawn(killed_in_clear_that_did_nothing);
         scope.spawn(somebody_else_cleared_it);
         scope.spawn(clear_that_never_works);
+        scope.spawn(finished_at_boot);
         let journal = scope.spawn(whole_clear).join().unwrap();
         for records in 0..journal.len() {
             let prefix = journal[..records].concat();
@@ -240,6 +241,23 @@ fn somebody_else_cleared_it() {
     estate.set("operational");
     estate.comes_to(&attempt(1), "ended", AFTER_THE_WAIT);
     assert_eq!(never_hasty(&estate), [ENTER]);
+}
+
+/// Nobody asks: the host finishes what is open itself, and has nothing to do a second time.
+fn finished_at_boot() {
+    let estate = Estate::new();
+    let script = format!("[ \"$2\" = -M ] && kill -9 $PPID\n{EFFECTS}");
+    estate.tool("bin/nopclearfail", &script);
+    accepted_clear(&estate);
+    dies(&estate);
+    let said = estate.host(&["resume-open"]);
+    assert_eq!(said.code, Some(0), "{}", said.document);
+    assert_eq!(said.document["resumed"][0]["attempt"], attempt(1));
+    assert_eq!(said.document["resumed"][0]["answer"], "accepted");
+    assert_eq!(estate.status(&attempt(1)), "ended");
+    assert_eq!(never_hasty(&estate), [ENTER, CLEAR]);
+    let again = estate.host(&["resume-open"]);
+    assert_eq!(again.document["resumed"], serde_json::json!([]));
 }
 
 /// `-M` and two `-c` were issued, and the runner died: one more, and then it is given up.

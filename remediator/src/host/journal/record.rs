@@ -1,12 +1,14 @@
 //! What a journal says, record by record. Names and meaning are a file format: they are read by
 //! later versions.
 
+use std::fmt;
+
 use nshield::runner::ProcessIdentity;
 use nshield::{Esn, ModuleNumber};
 use serde::{Deserialize, Serialize};
 use vcm_recovery::guard::Guard;
 use vcm_recovery::ids::{AttemptId, Epoch, ObservationId, StoreId};
-use vcm_recovery::step::Step;
+use vcm_recovery::step::{Program, Step};
 use vcm_recovery::tier::Rung;
 
 use crate::host::kernel::Moment;
@@ -141,4 +143,33 @@ pub enum StepExit {
     NeverStarted(String),
     /// A wait is over.
     Waited,
+}
+
+impl fmt::Display for StepExit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exit status {code}"),
+            Self::Signal(signal) => write!(f, "ended by signal {signal}"),
+            Self::Unseen => f.write_str("ended unseen"),
+            Self::TimedOut => f.write_str("ended at its deadline"),
+            Self::TooMuchOutput => f.write_str("ended because it printed too much"),
+            Self::StillRunning => f.write_str("still running at its deadline"),
+            Self::NeverStarted(reason) => write!(f, "never started: {reason}"),
+            Self::Waited => f.write_str("waited"),
+        }
+    }
+}
+
+/// A step as people know it: the command line without paths.
+#[must_use]
+pub fn shown(step: Step) -> String {
+    let Some((program, arguments)) = step.command() else {
+        return "wait".to_owned();
+    };
+    let program = match program {
+        Program::Nopclearfail => "nopclearfail",
+        Program::InitScript => "init.d-ncipher",
+        Program::Net => "net",
+    };
+    format!("{program} {}", arguments.join(" "))
 }
