@@ -84,6 +84,17 @@ impl Engine {
     /// When the store cannot be read.
     pub async fn start(parts: EngineParts) -> Result<Self, StoreError> {
         let mut states = parts.store.load().await?;
+        for (name, state) in &states {
+            if !parts.inventory.hosts.contains_key(name) {
+                tracing::warn!(
+                    host = %name,
+                    open_incidents = state.incidents.len(),
+                    "the store knows a host that the inventory does not; it is shown and left alone"
+                );
+            }
+            parts.board.publish(Arc::new(state.clone()));
+        }
+        // Every state is on the board before the first actor counts the fleet's attempts.
         let looks = Arc::new(Semaphore::new(LOOKS_AT_ONCE));
         let mut mailboxes = BTreeMap::new();
         let mut tasks = JoinSet::new();
@@ -95,7 +106,6 @@ impl Engine {
             let state = states
                 .remove(name)
                 .unwrap_or_else(|| HostState::new(name.clone()));
-            parts.board.publish(Arc::new(state.clone()));
             let mailbox = Arc::new(Mailbox::default());
             mailboxes.insert(name.clone(), Arc::clone(&mailbox));
             let host = actor::Host {
@@ -104,14 +114,6 @@ impl Engine {
                 looks: Arc::clone(&looks),
             };
             tasks.spawn(actor::Actor::new(parts.clone(), host, mailbox, state).run());
-        }
-        for (name, state) in states {
-            tracing::warn!(
-                host = %name,
-                open_incidents = state.incidents.len(),
-                "the store knows a host that the inventory does not; it is shown and left alone"
-            );
-            parts.board.publish(Arc::new(state));
         }
         Ok(Self { mailboxes, tasks })
     }

@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use nshield::runner::{self, Ending, Exit, Invocation, StartError};
 use nshield::{Esn, ModuleNumber};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use vcm_recovery::guard::Guard;
 use vcm_recovery::ids::{AttemptId, Epoch, ObservationId, StoreId};
 use vcm_recovery::observation::{OBSERVATION_SCHEMA, Observation};
 use vcm_recovery::tier::Rung;
+
+use crate::host::document::{Answer, Answered, Reported, Status};
 
 /// The longest look: `enquiry` may take 50 s, the rest runs beside it.
 const OBSERVE_DEADLINE: Duration = Duration::from_secs(60);
@@ -41,13 +41,13 @@ pub trait HostRunner: fmt::Debug + Send + Sync {
     fn run(&self, order: Order) -> Call<'_, Answer>;
 
     /// Reads what became of an attempt.
-    fn result(&self, attempt: AttemptId) -> Call<'_, AttemptStatus>;
+    fn result(&self, attempt: AttemptId) -> Call<'_, Status>;
 
     /// Orders an open critical section to be finished.
     fn resume(&self, attempt: AttemptId, epoch: Epoch) -> Call<'_, Answer>;
 
     /// Makes sure that an attempt never starts, unless it already has.
-    fn tombstone(&self, attempt: AttemptId, epoch: Epoch) -> Call<'_, AttemptStatus>;
+    fn tombstone(&self, attempt: AttemptId, epoch: Epoch) -> Call<'_, Status>;
 }
 
 /// An attempt as the host runner is told of it: a tier and a parsed number, never a command.
@@ -69,50 +69,6 @@ pub struct Order {
     pub observation: ObservationId,
     /// How old that observation may be by the host's clock.
     pub max_age: Duration,
-}
-
-/// What the host runner says to an order.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(tag = "answer", rename_all = "snake_case")]
-pub enum Answer {
-    /// It is journalled and goes on alone.
-    Accepted,
-    /// It will not be done.
-    Refused {
-        /// The guard that refused, where it was one.
-        guard: Option<Guard>,
-        /// Why.
-        reason: String,
-    },
-}
-
-/// What the host runner knows of an attempt.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(tag = "status", rename_all = "snake_case")]
-pub enum AttemptStatus {
-    /// Nothing.
-    NotFound,
-    /// It refused it.
-    Refused {
-        /// Why.
-        reason: String,
-    },
-    /// It never started and never will.
-    Tombstoned,
-    /// It runs.
-    Running,
-    /// Its steps were run.
-    Ended {
-        /// What came of them, for people.
-        detail: String,
-    },
-    /// It was cut short and nothing of it lives.
-    Interrupted {
-        /// Whether a clear is half done.
-        section_open: bool,
-        /// What is known, for people.
-        detail: String,
-    },
 }
 
 /// The host runner could not be asked, or did not answer with a document.
@@ -145,6 +101,14 @@ pub enum HostRunnerError {
         /// Why.
         #[source]
         source: serde_json::Error,
+    },
+    /// It told of another attempt.
+    #[error("asked about attempt {asked}, the host runner told of {told}")]
+    OtherAttempt {
+        /// The one asked about.
+        asked: AttemptId,
+        /// The one told of.
+        told: AttemptId,
     },
     /// The document is of another version.
     #[error("the observation has schema {0}, this build reads {OBSERVATION_SCHEMA}")]
@@ -253,24 +217,62 @@ impl HostRunner for LocalRunner {
     }
 
     fn run(&self, order: Order) -> Call<'_, Answer> {
-        Box::pin(async move { self.call("run", order.arguments(), ORDER_DEADLINE).await })
+        Box::pin(async move {
+            let answered = self.call("run", order.arguments(), ORDER_DEADLINE).await?;
+            answer(answered, order.attempt)
+        })
     }
 
-    fn result(&self, attempt: AttemptId) -> Call<'_, AttemptStatus> {
+    fn result(&self, attempt: AttemptId) -> Call<'_, Status> {
         let arguments = vec!["--attempt".to_owned(), attempt.to_string()];
-        Box::pin(self.call("result", arguments, RESULT_DEADLINE))
+        Box::pin(async move {
+            let reported = self.call("result", arguments, RESULT_DEADLINE).await?;
+            status(reported, attempt)
+        })
     }
 
     fn resume(&self, attempt: AttemptId, epoch: Epoch) -> Call<'_, Answer> {
-        Box::pin(self.call("resume", attempt_arguments(attempt, epoch), ORDER_DEADLINE))
+        let arguments = attempt_arguments(attempt, epoch);
+        Box::pin(async move {
+            answer(
+                self.call("resume", arguments, ORDER_DEADLINE).await?,
+                attempt,
+            )
+        })
     }
 
-    fn tombstone(&self, attempt: AttemptId, epoch: Epoch) -> Call<'_, AttemptStatus> {
-        Box::pin(self.call(
-            "tombstone",
-            attempt_arguments(attempt, epoch),
-            RESULT_DEADLINE,
-        ))
+    fn tombstone(&self, attempt: AttemptId, epoch: Epoch) -> Call<'_, Status> {
+        let arguments = attempt_arguments(attempt, epoch);
+        Box::pin(async move {
+            status(
+                self.call("tombstone", arguments, RESULT_DEADLINE).await?,
+                attempt,
+            )
+        })
+    }
+}
+
+/// The answer, if it is about the attempt that was asked about.
+fn answer(answered: Answered, attempt: AttemptId) -> Result<Answer, HostRunnerError> {
+    if answered.attempt == attempt {
+        Ok(answered.answer)
+    } else {
+        Err(HostRunnerError::OtherAttempt {
+            asked: attempt,
+            told: answered.attempt,
+        })
+    }
+}
+
+/// The status, if it is about the attempt that was asked about.
+fn status(reported: Reported, attempt: AttemptId) -> Result<Status, HostRunnerError> {
+    if reported.attempt == attempt {
+        Ok(reported.status)
+    } else {
+        Err(HostRunnerError::OtherAttempt {
+            asked: attempt,
+            told: reported.attempt,
+        })
     }
 }
 
@@ -295,26 +297,6 @@ mod tests {
             "--attempt 00000000-0000-0000-0000-000000000001 --epoch 7 \
              --store 00000000-0000-0000-0000-000000000002 --tier retry --esn unconfirmed \
              --observation 00000000-0000-0000-0000-000000000004 --max-age 30000ms --module 3"
-        );
-    }
-
-    #[test]
-    fn documents_of_the_runner_are_read() {
-        let refused = r#"{"attempt":"x","answer":"refused","guard":"network_bad","reason":"r"}"#;
-        assert_eq!(
-            serde_json::from_str::<Answer>(refused).unwrap(),
-            Answer::Refused {
-                guard: Some(Guard::NetworkBad),
-                reason: "r".to_owned()
-            }
-        );
-        let cut = r#"{"status":"interrupted","section_open":true,"detail":"d"}"#;
-        assert_eq!(
-            serde_json::from_str::<AttemptStatus>(cut).unwrap(),
-            AttemptStatus::Interrupted {
-                section_open: true,
-                detail: "d".to_owned()
-            }
         );
     }
 }

@@ -125,9 +125,10 @@ mod tests {
 
     #[test]
     fn a_missing_file_is_a_read_error_and_an_empty_one_a_parse_error() {
-        let missing = Path::new("/nonexistent/remediator.yaml");
+        let directory = tempfile::tempdir().unwrap();
+        let missing = directory.path().join("remediator.yaml");
         assert!(matches!(
-            read::<Example>(missing),
+            read::<Example>(&missing),
             Err(YamlError::Read { .. })
         ));
         let mut empty = tempfile::NamedTempFile::new().unwrap();

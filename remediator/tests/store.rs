@@ -6,7 +6,6 @@
 )]
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -83,6 +82,7 @@ fn fact(number: u64, starts_at: i64) -> Fact {
         name: "VcmFailed".to_owned(),
         target: module(1),
         tier: Some(Tier::Retry),
+        lowered: Some(Tier::Restart),
         firing: true,
         starts_at: Time::from_millis(starts_at),
         ends_at: None,
@@ -212,7 +212,8 @@ fn an_absent_store_is_made_and_says_so() {
 
 #[test]
 fn a_store_in_a_missing_directory_is_unreadable() {
-    let refusal = open(Path::new("/nonexistent/remediator.sqlite")).unwrap_err();
+    let place = Place::new();
+    let refusal = open(&place.directory.path().join("missing/store.sqlite")).unwrap_err();
     assert!(matches!(refusal, OpenError::Unreadable { .. }), "{refusal}");
 }
 

@@ -34,7 +34,9 @@ impl Place {
         let place = Self {
             directory: TempDir::new().unwrap(),
         };
-        place.write("host.yaml", "state_dir: /nonexistent\nmodules: []\n");
+        let state_dir = place.path("host");
+        let host = format!("state_dir: {}\nmodules: []\n", state_dir.display());
+        place.write("host.yaml", &host);
         let text = format!(
             "store: {{path: {}}}
 inventory:

@@ -42,8 +42,11 @@ pub struct Fact {
     pub name: String,
     /// What it is about.
     pub target: Target,
-    /// The tier it permits; `None` only causes an observation.
+    /// The tier it permitted by the policy of its delivery; `None` only causes an observation.
+    /// What it permits later is for the policy of then.
     pub tier: Option<Tier>,
+    /// The tier that its label `recovery_tier` lowers it to.
+    pub lowered: Option<Tier>,
     /// Whether it fires.
     pub firing: bool,
     /// When it began, never later than `delivered_at`.
@@ -104,12 +107,13 @@ impl Alert {
         };
         let target = self.target(host, rule.map(|rule| rule.scope))?;
         let lowered = self.lowered_tier()?;
-        let tier = rule.map(|rule| lowered.map_or(rule.tier, |tier| tier.min(rule.tier)));
+        let tier = rule.map(|rule| rule.permits(lowered));
         Ok(Fact {
             fingerprint: self.fingerprint,
             name: name.to_owned(),
             target,
             tier,
+            lowered,
             firing: self.firing,
             starts_at: self.starts_at.min(delivered_at),
             ends_at: self.ends_at,
@@ -253,8 +257,8 @@ pub struct FactRecord {
     pub name: String,
     /// What it is about.
     pub target: Target,
-    /// The tier it permits.
-    pub tier: Option<Tier>,
+    /// The tier that its label `recovery_tier` lowers it to.
+    pub lowered: Option<Tier>,
     /// The newest start among the firing facts.
     pub newest_start: Option<Time>,
     /// The newest end among the resolved facts.
@@ -270,7 +274,7 @@ impl FactRecord {
         let mut record = Self {
             name: fact.name.clone(),
             target: fact.target.clone(),
-            tier: fact.tier,
+            lowered: fact.lowered,
             newest_start: None,
             newest_end: None,
             last_firing_delivery: None,
@@ -288,6 +292,21 @@ impl FactRecord {
             let end = fact.ends_at.unwrap_or(fact.delivered_at);
             self.newest_end = self.newest_end.max(Some(end));
         }
+    }
+
+    /// The tier it permits by this policy; `None` when its name is not listed for such a target.
+    #[must_use]
+    pub fn permits(&self, policy: &Policy) -> Option<Tier> {
+        let scope = if self.target.module.is_some() {
+            Scope::Module
+        } else {
+            Scope::Host
+        };
+        let rule = policy
+            .alerts
+            .get(&self.name)
+            .filter(|rule| rule.scope == scope)?;
+        Some(rule.permits(self.lowered))
     }
 
     /// Whether it fires: begun, and not ended since.
@@ -323,26 +342,28 @@ pub struct AlertView {
     pub fresh: bool,
 }
 
-/// Joins the facts of `target`. `spent` holds, by fingerprint, the start up to which a closed
-/// incident has used a fact up.
+/// Joins the facts of `target`, as `policy` reads them now. `spent` holds, by fingerprint, the start
+/// up to which a closed incident has used a fact up.
 #[must_use]
 pub fn view(
     facts: &BTreeMap<Fingerprint, FactRecord>,
     spent: &BTreeMap<Fingerprint, Time>,
     target: &Target,
-    ttl: Duration,
+    policy: &Policy,
     now: Time,
 ) -> AlertView {
     let mut view = AlertView::default();
+    let ttl = policy.alert_ttl;
     let valid = |fact: &FactRecord| fact.target == *target && fact.valid(ttl, now);
     for (fingerprint, fact) in facts.iter().filter(|(_, fact)| valid(fact)) {
         let used_up = spent.get(fingerprint).copied() >= fact.newest_start;
-        view.ceiling = view.ceiling.max(fact.tier);
+        let tier = fact.permits(policy);
+        view.ceiling = view.ceiling.max(tier);
         view.expires = view
             .expires
             .max(fact.last_firing_delivery.map(|at| at.after(ttl)));
-        view.permits |= fact.tier.is_some();
-        view.fresh |= fact.tier.is_some() && !used_up;
+        view.permits |= tier.is_some();
+        view.fresh |= tier.is_some() && !used_up;
     }
     view
 }

@@ -133,18 +133,19 @@ struct Draft<'a> {
 impl Draft<'_> {
     /// Records a change about `target` and applies it to the draft.
     fn push(&mut self, target: &Target, change: Change) {
-        let incident = self
+        let open = self
             .state
             .incidents
             .get(target)
             .map(|incident| incident.id.clone());
-        let opened = matches!(change, Change::IncidentOpened);
-        self.state.apply_change(target, &change, self.now);
-        let incident = if opened {
+        let opens = matches!(change, Change::IncidentOpened);
+        let incident = if opens {
             Some(IncidentId::new(target, self.now))
         } else {
-            incident
+            open
         };
+        self.state
+            .apply_change(target, incident.as_ref(), &change, self.now);
         let host = self.state.host.clone();
         self.changes.push(Entry {
             host,
@@ -155,8 +156,7 @@ impl Draft<'_> {
     }
 
     fn alert_view(&self, target: &Target) -> AlertView {
-        self.state
-            .alert_view(target, self.site.policy.alert_ttl, self.now)
+        self.state.alert_view(target, self.site.policy, self.now)
     }
 
     /// Whether the newest look is recent enough to conclude anything from.
@@ -165,6 +165,16 @@ impl Draft<'_> {
         self.evidence
             .newest()
             .is_some_and(|look| self.now.since(look.at) <= limit)
+    }
+
+    /// Whether nothing is known only because the next look is not in yet. What was ruled and paged
+    /// stands until it is, or until it has been missing for so long that this is a trouble by itself.
+    fn between_looks(&self, incident: &Incident) -> bool {
+        let since = self
+            .evidence
+            .newest()
+            .map_or(incident.opened_at, |look| look.at);
+        !self.fresh() && self.now.since(since) < self.site.policy.page_after.unknown
     }
 
     /// What the target looks like now; unknown without a fresh look.
@@ -200,7 +210,7 @@ impl Draft<'_> {
             .state
             .incidents
             .get(target)
-            .and_then(|incident| incident.latch);
+            .and_then(|incident| incident.latch.as_ref().map(|(latch, _)| *latch));
         match latch {
             Some(latch) => Action::Latch(latch),
             None => self.climb(target),
@@ -219,7 +229,7 @@ impl Draft<'_> {
             });
         };
         let policy = self.site.policy;
-        match verify::verify(attempt, ended_at, self.evidence, policy, self.now) {
+        match verify::verify(attempt, ended_at, self.evidence, policy) {
             verify::Verification::Settled(outcome, reason)
                 if attempt.outcome.is_none_or(|(known, _)| known != outcome) =>
             {
@@ -300,11 +310,10 @@ impl Draft<'_> {
         };
         let policy = self.site.policy;
         let regular = newest.at.after(policy.observe_interval);
-        let verified = self
-            .state
-            .unsettled()
-            .filter_map(|attempt| attempt.ended_at);
-        let verify = verified.map(|ended_at| verify::next_look(ended_at, newest.at, policy));
+        let verify = self.state.unsettled().filter_map(|attempt| {
+            let ended_at = attempt.ended_at?;
+            Some(verify::next_look(attempt, ended_at, newest.at, policy))
+        });
         let untils = self
             .state
             .incidents

@@ -8,11 +8,12 @@ use nshield::ModuleNumber;
 use crate::observation::{Condition, HardserverLook, Observation};
 use crate::time::Time;
 
-/// Looks kept; at one every 5 s this covers more than the longest time that health must hold.
-const LOOKS_MAX: usize = 64;
+/// How long looks are kept. Everything that must hold for some time is shorter: see the
+/// configuration's checks of `healthy_for`, `stale_alert_after` and `latch_release_after`.
+pub const LOOK_MEMORY: Duration = Duration::from_secs(20 * 60);
 
-/// Looks further apart than this do not belong to one run: three times the longest observation
-/// (`enquiry` may take 50 s), rounded down to the minute.
+/// Looks further apart than this do not belong to one run. The longest interval (30 s) and the
+/// longest observation (`enquiry` may take 50 s) together stay below it.
 const LOOK_GAP_MAX: Duration = Duration::from_secs(120);
 
 /// An observation and when the remediator received it.
@@ -20,7 +21,7 @@ const LOOK_GAP_MAX: Duration = Duration::from_secs(120);
 pub struct Look {
     /// When it was received, or when its failure was noticed.
     pub at: Time,
-    /// What was seen; `None` when the look itself failed (why).
+    /// What was seen, or why the look itself failed.
     pub seen: Result<Observation, String>,
 }
 
@@ -41,9 +42,13 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// Adds a look; the oldest one goes when there are too many.
+    /// Adds a look; those that are too old go.
     pub fn push(&mut self, look: Look) {
-        if self.looks.len() == LOOKS_MAX {
+        while self
+            .looks
+            .front()
+            .is_some_and(|old| look.at.since(old.at) > LOOK_MEMORY)
+        {
             self.looks.pop_front();
         }
         self.looks.push_back(look);

@@ -24,12 +24,12 @@ pub struct Incident {
     pub opened_at: Time,
     /// Our own first observation of the failure: the rungs' `not_before` counts from here.
     pub first_failed_at: Option<Time>,
-    /// When the network of the target was first seen not good, this time.
+    /// When the network of the target was first seen bad, this time.
     pub network_bad_since: Option<Time>,
-    /// When it was seen good again after that.
+    /// When the first reply was seen after that.
     pub network_back_at: Option<Time>,
-    /// Set when the remediator does nothing more by itself.
-    pub latch: Option<Latch>,
+    /// Set when the remediator does nothing more by itself: how, and why.
+    pub latch: Option<(Latch, String)>,
     /// Where the ladder stands.
     pub standing: Standing,
     /// Since when each guard has been standing in the way of the rung the ladder stands at.
@@ -212,13 +212,14 @@ impl Incident {
             self.first_failed_at = self.first_failed_at.or(Some(at));
         }
         match network {
-            Network::Bad | Network::Degraded => {
+            Network::Bad => {
                 if self.network_bad_since.is_none() || self.network_back_at.is_some() {
                     self.network_bad_since = Some(at);
                 }
                 self.network_back_at = None;
             }
-            Network::Good | Network::NotApplicable => {
+            // The first reply counts as back: from then on the hardserver can reconnect by itself.
+            Network::Good | Network::Degraded | Network::NotApplicable => {
                 if self.network_bad_since.is_some() && self.network_back_at.is_none() {
                     self.network_back_at = Some(at);
                 }

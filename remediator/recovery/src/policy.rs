@@ -69,6 +69,14 @@ pub struct AlertRule {
     pub scope: Scope,
 }
 
+impl AlertRule {
+    /// The tier that an alert permits whose label lowers it to `lowered`.
+    #[must_use]
+    pub fn permits(&self, lowered: Option<Tier>) -> Tier {
+        lowered.map_or(self.tier, |lowered| lowered.min(self.tier))
+    }
+}
+
 /// At most this many attempts within a sliding window, across incidents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cap {
@@ -175,7 +183,8 @@ pub struct Policy {
     pub evidence_max_age: Duration,
     /// Two observations that must agree lie at least this far apart. Default 10 s.
     pub agreement_span: Duration,
-    /// Time between observations of a host with an open incident. Default 30 s.
+    /// Time between observations of a host with an open incident. Default 20 s: evidence is then
+    /// always recent enough to act on, at three looks a minute.
     pub observe_interval: Duration,
     /// First time between observations while an attempt is verified; doubles up to
     /// `observe_interval`. Default 5 s.
@@ -264,7 +273,7 @@ impl Default for Policy {
             network_settle_restart: minutes(10),
             evidence_max_age: seconds(30),
             agreement_span: seconds(10),
-            observe_interval: seconds(30),
+            observe_interval: seconds(20),
             verify_poll: seconds(5),
             budgets: Budgets {
                 host: 1,

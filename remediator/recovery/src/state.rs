@@ -7,11 +7,12 @@ use std::time::Duration;
 use crate::alert::{self, AlertView, Fact, FactRecord};
 use crate::attempt::{Attempt, Intent, Outcome, Report};
 use crate::event::{Change, Closing, Event, Ruling, RungVerdict, Summary};
-use crate::ids::{AttemptId, Fingerprint, HostName};
+use crate::ids::{AttemptId, Fingerprint, HostName, IncidentId};
 use crate::incident::{Incident, IncidentState, Latch, Standing};
 use crate::inventory::Target;
 use crate::observation::Network;
 use crate::page::PageReason;
+use crate::policy::Policy;
 use crate::tier::Rung;
 use crate::time::Time;
 use crate::verdict::Verdict;
@@ -56,27 +57,40 @@ impl HostState {
     /// Applies one stored event.
     pub fn apply(&mut self, event: &Event) {
         if let Some(target) = &event.entry.target {
-            self.apply_change(target, &event.entry.change, event.time);
+            let incident = event.entry.incident.as_ref();
+            self.apply_change(target, incident, &event.entry.change, event.time);
         } else if let Change::Observed(summary) = &event.entry.change {
             self.observed(summary, event.time);
         }
     }
 
-    /// Applies one change to `target` at `time`.
-    pub(crate) fn apply_change(&mut self, target: &Target, change: &Change, time: Time) {
+    /// Applies one change to `target` at `time`; `incident` names the one that it opens.
+    pub(crate) fn apply_change(
+        &mut self,
+        target: &Target,
+        incident: Option<&IncidentId>,
+        change: &Change,
+        time: Time,
+    ) {
         match change {
             Change::FactChanged(fact) => self.deliver(fact),
             Change::Observed(summary) => self.observed(summary, time),
             Change::Decided(ruling) => self.ruled(target, ruling, time),
             Change::IncidentOpened => {
-                let incident = Incident::open(target.clone(), time);
+                let id = incident
+                    .cloned()
+                    .unwrap_or_else(|| IncidentId::new(target, time));
+                let incident = Incident {
+                    id,
+                    ..Incident::open(target.clone(), time)
+                };
                 self.incidents.insert(target.clone(), incident);
                 // The last summary may be old: only a look made from now on counts for it.
                 self.last_summary = None;
             }
-            Change::IncidentLatched { latch, .. } => {
+            Change::IncidentLatched { latch, reason } => {
                 if let Some(incident) = self.incidents.get_mut(target) {
-                    incident.latch = Some(*latch);
+                    incident.latch = Some((*latch, reason.clone()));
                 }
             }
             Change::IncidentClosed(closing) => self.closed(target, closing),
@@ -101,8 +115,8 @@ impl HostState {
 
     /// What the valid facts of `target` say.
     #[must_use]
-    pub fn alert_view(&self, target: &Target, ttl: Duration, now: Time) -> AlertView {
-        alert::view(&self.facts, &self.spent, target, ttl, now)
+    pub fn alert_view(&self, target: &Target, policy: &Policy, now: Time) -> AlertView {
+        alert::view(&self.facts, &self.spent, target, policy, now)
     }
 
     /// The attempts that still hold a budget.
@@ -141,7 +155,8 @@ impl HostState {
             Some(_) => return IncidentState::Acting,
             None => {}
         }
-        match (incident.latch, incident.standing) {
+        let latch = incident.latch.as_ref().map(|(latch, _)| *latch);
+        match (latch, incident.standing) {
             (Some(Latch::Exhausted), _) => IncidentState::Exhausted,
             (Some(Latch::HandedOver), _) => IncidentState::HandedOver,
             (None, Standing::Observing) => IncidentState::Observing,

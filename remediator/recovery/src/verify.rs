@@ -36,7 +36,6 @@ pub fn verify(
     ended_at: Time,
     evidence: &Evidence,
     policy: &Policy,
-    now: Time,
 ) -> Verification {
     let judged = Judged {
         attempt,
@@ -44,15 +43,22 @@ pub fn verify(
         evidence,
         policy,
     };
-    judged.verdict(now)
+    judged.verdict()
 }
 
 /// The time of the next look while an attempt is verified: soon at first, then at ever longer
-/// intervals, because each look logs a line on the host.
+/// intervals, because each look logs a line on the host; and when the window ends.
 #[must_use]
-pub fn next_look(ended_at: Time, newest: Time, policy: &Policy) -> Time {
+pub fn next_look(attempt: &Attempt, ended_at: Time, newest: Time, policy: &Policy) -> Time {
     let elapsed = newest.since(ended_at);
-    newest.after((elapsed + policy.verify_poll).min(policy.observe_interval))
+    let regular = newest.after((elapsed + policy.verify_poll).min(policy.observe_interval));
+    let rung = policy.rung(attempt.intent.rung);
+    let window_end = ended_at.after(rung.settle + rung.verify);
+    if newest < window_end {
+        regular.min(window_end)
+    } else {
+        regular
+    }
 }
 
 struct Judged<'a> {
@@ -63,21 +69,31 @@ struct Judged<'a> {
 }
 
 impl Judged<'_> {
-    fn verdict(&self, now: Time) -> Verification {
+    /// Only a look made when the window is over concludes anything but health.
+    fn verdict(&self) -> Verification {
         let rung = self.policy.rung(self.attempt.intent.rung);
         let settled_at = self.ended_at.after(rung.settle);
         let window_end = settled_at.after(rung.verify);
         let last_end = window_end.after(rung.verify * EXTENSIONS_MAX);
         let lost = self.lost_modules();
-        match self.condition() {
-            Condition::Healthy => self.healthy(now >= window_end, &lost),
-            _ if now < window_end => Verification::Pending,
-            Condition::Recovering | Condition::InService if now < last_end => Verification::Pending,
+        // A look that failed is a look too: without any since the steps ended, nobody has looked.
+        let Some((looked_at, condition)) = self.newest() else {
+            return Verification::Pending;
+        };
+        match condition {
+            Condition::Healthy => {
+                let may_return = looked_at < last_end && self.all_on_their_way(&lost);
+                self.healthy(looked_at >= window_end && !may_return, &lost)
+            }
+            _ if looked_at < window_end => Verification::Pending,
+            Condition::Recovering | Condition::InService if looked_at < last_end => {
+                Verification::Pending
+            }
             Condition::Failed if self.failed_looks(settled_at) >= FAILED_LOOKS_MIN => {
                 self.failed(&lost)
             }
-            Condition::Failed
-            | Condition::Recovering
+            Condition::Failed => Verification::Pending,
+            Condition::Recovering
             | Condition::InService
             | Condition::HardwareFault
             | Condition::Unknown => Verification::Settled(
@@ -87,19 +103,20 @@ impl Judged<'_> {
         }
     }
 
-    /// The target as the newest look after the steps shows it.
-    fn condition(&self) -> Condition {
-        let looked = self
+    /// The newest look after the steps and what it shows of the target; `None` without such a look.
+    fn newest(&self) -> Option<(Time, Condition)> {
+        let newest = self
             .evidence
             .newest()
-            .is_some_and(|look| look.at >= self.ended_at);
+            .filter(|look| look.at >= self.ended_at)?;
         let restarted_down = self.attempt.intent.rung == Rung::Restart
             && self.evidence.hardserver_down(self.policy.agreement_span);
-        match (looked, restarted_down) {
-            (false, _) => Condition::Unknown,
-            (true, true) => Condition::Failed,
-            (true, false) => self.evidence.condition(self.module()),
-        }
+        let condition = if restarted_down {
+            Condition::Failed
+        } else {
+            newest.condition(self.module())
+        };
+        Some((newest.at, condition))
     }
 
     fn healthy(&self, window_over: bool, lost: &BTreeSet<ModuleNumber>) -> Verification {
@@ -155,6 +172,19 @@ impl Judged<'_> {
                     .is_some_and(|healthy| healthy.contains(module))
             })
             .collect()
+    }
+
+    /// Whether every module that is not healthy any more may still come back by itself.
+    fn all_on_their_way(&self, lost: &BTreeSet<ModuleNumber>) -> bool {
+        lost.iter().all(|&module| {
+            let condition = self.evidence.condition(Some(module));
+            [
+                Condition::Recovering,
+                Condition::InService,
+                Condition::Unknown,
+            ]
+            .contains(&condition)
+        })
     }
 
     fn failed_looks(&self, from: Time) -> usize {

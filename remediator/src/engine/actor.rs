@@ -22,8 +22,15 @@ use crate::store::StoreError;
 /// How long to wait before the store is asked again after an error.
 const STORE_RETRY: Duration = Duration::from_secs(1);
 
-/// How often the host runner is asked about an attempt that runs.
+/// How often the host runner is asked about an attempt that has just begun to run. The longer it
+/// runs the more rarely, up to [`RUNNER_POLL_MAX`].
 const RUNNER_POLL: Duration = Duration::from_millis(500);
+
+/// The longest time between two questions about an attempt that runs.
+const RUNNER_POLL_MAX: Duration = Duration::from_secs(10);
+
+/// A look this recent is not repeated for a new alert, nor before a rung starts.
+const LOOK_IS_NEW: Duration = Duration::from_secs(5);
 
 /// How often a critical section that could not be resumed is tried again.
 const RESUME_RETRY: Duration = Duration::from_secs(5);
@@ -98,16 +105,25 @@ impl Actor {
     async fn turn(&mut self) -> Result<(), StoreError> {
         self.absorb();
         self.poll_attempts().await?;
-        let decision = self.decide_and_record().await?;
-        let due = decision.next_wake.is_some_and(|at| at <= self.now());
-        let steps_run = self.state.unsettled().any(|attempt| attempt.running());
-        let mut decision = decision;
-        if (due || self.look_wanted) && !steps_run && self.look().await {
+        let mut decision = self.decide_and_record().await?;
+        if self.look_is_due(&decision) && self.look().await {
             decision = self.decide_and_record().await?;
         }
         self.act(&decision).await?;
         self.plan_next(&decision);
         Ok(())
+    }
+
+    /// Whether to look now: it is time, something new was delivered, or a rung is about to start on
+    /// a look that is not quite new. Never while steps run: they look for themselves.
+    fn look_is_due(&self, decision: &Decision) -> bool {
+        let now = self.now();
+        let steps_run = self.state.unsettled().any(|attempt| attempt.running());
+        let due = decision.next_wake.is_some_and(|at| at <= now);
+        let newest = self.evidence.newest().map(|look| look.at);
+        let is_new = newest.is_some_and(|at| now.since(at) < LOOK_IS_NEW);
+        let wanted = self.look_wanted || decision.proposal.is_some();
+        !steps_run && (due || (wanted && !is_new))
     }
 
     /// Takes in what the webhook has delivered. The facts are on disk already.
@@ -129,7 +145,6 @@ impl Actor {
         if self.pace.allowed_at(now) > now {
             return false;
         }
-        self.look_wanted = false;
         let Ok(_permit) = self.host.looks.acquire().await else {
             return false;
         };
@@ -142,6 +157,7 @@ impl Actor {
                 "the host could not be observed"
             );
         }
+        self.look_wanted = false;
         self.evidence.push(Look {
             at,
             seen: seen.map_err(|error| chain(&error)),
@@ -219,22 +235,24 @@ impl Actor {
     /// When the next round is due.
     fn plan_next(&mut self, decision: &Decision) {
         let now = self.now();
-        let running = self.state.unsettled().any(|attempt| attempt.running());
-        let interrupted = self.state.unsettled().any(|attempt| attempt.interrupted);
-        let regular = if running { None } else { decision.next_wake };
-        let wanted = if self.look_wanted && !running {
-            Some(now)
-        } else {
-            regular
-        };
-        let look = wanted.map(|at| at.max(self.pace.allowed_at(now)));
-        let poll = if interrupted {
-            RESUME_RETRY
-        } else {
-            RUNNER_POLL
-        };
-        let poll = running.then(|| now.after(poll));
-        self.next_wake = look.into_iter().chain(poll).min();
+        let mut running = self
+            .state
+            .unsettled()
+            .filter(|attempt| attempt.running())
+            .peekable();
+        if running.peek().is_none() {
+            let newest = self.evidence.newest().map(|look| look.at);
+            let repeat = newest.map_or(now, |at| at.after(LOOK_IS_NEW));
+            let wanted = self.look_wanted.then_some(repeat);
+            let wanted = wanted.into_iter().chain(decision.next_wake).min();
+            self.next_wake = wanted.map(|at| at.max(self.pace.allowed_at(now)));
+            return;
+        }
+        let poll = running.map(|attempt| match attempt.interrupted {
+            true => RESUME_RETRY,
+            false => (now.since(attempt.reserved_at) / 10).clamp(RUNNER_POLL, RUNNER_POLL_MAX),
+        });
+        self.next_wake = poll.min().map(|poll| now.after(poll));
     }
 
     /// Waits until the next round is due or something is delivered.

@@ -7,7 +7,8 @@ use vcm_recovery::ids::AttemptId;
 use vcm_recovery::inventory::Target;
 
 use super::actor::{Actor, chain};
-use crate::host_client::{Answer, AttemptStatus, Order};
+use crate::host::document::{Answer, Refusal, Status};
+use crate::host_client::Order;
 use crate::store::{Reservation, StoreError};
 
 impl Actor {
@@ -78,11 +79,8 @@ impl Actor {
                 self.report(attempt, &proposal.target, Report::Accepted)
                     .await
             }
-            Ok(Answer::Refused { guard, reason }) => {
-                let reason = match guard {
-                    Some(guard) => format!("{guard}: {reason}"),
-                    None => reason,
-                };
+            Ok(Answer::Refused(refusal)) => {
+                let reason = reason_of(refusal);
                 self.settle(attempt, proposal, Outcome::Refused, reason)
                     .await
             }
@@ -126,7 +124,7 @@ impl Actor {
         for (attempt, target, accepted) in running {
             let status = self.host.runner.result(attempt).await;
             let status = match status {
-                Ok(AttemptStatus::NotFound) if !accepted => {
+                Ok(Status::NotFound) if !accepted => {
                     let epoch = self.parts.store.identity().epoch;
                     self.host.runner.tombstone(attempt, epoch).await
                 }
@@ -134,7 +132,7 @@ impl Actor {
             };
             match status {
                 Ok(status) => {
-                    if let Some(report) = report_of(status) {
+                    for report in reports_of(status) {
                         self.report(attempt, &target, report).await?;
                     }
                 }
@@ -159,20 +157,23 @@ impl Actor {
         let epoch = self.parts.store.identity().epoch;
         match self.host.runner.resume(attempt, epoch).await {
             Ok(Answer::Accepted) => self.report(attempt, &target, Report::Accepted).await,
-            // The section may have been finished by somebody else: the journal will tell.
-            Ok(Answer::Refused { reason, .. }) => {
+            // Somebody else may have finished it, as the host does at boot: the journal will tell.
+            Ok(Answer::Refused(refusal)) => {
+                let reason = reason_of(refusal);
                 tracing::warn!(%attempt, reason, "the critical section was not resumed");
-                match self
+                let status = self
                     .host
                     .runner
                     .result(attempt)
                     .await
-                    .ok()
-                    .and_then(report_of)
-                {
-                    Some(Report::Interrupted { .. }) | None => Ok(()),
-                    Some(report) => self.report(attempt, &target, report).await,
+                    .unwrap_or(Status::Running);
+                if matches!(status, Status::Interrupted { .. }) {
+                    return Ok(());
                 }
+                for report in reports_of(status) {
+                    self.report(attempt, &target, report).await?;
+                }
+                Ok(())
             }
             Err(error) => {
                 tracing::warn!(%attempt, error = chain(&error), "the host runner did not answer");
@@ -205,32 +206,58 @@ impl Actor {
     }
 }
 
-/// What a status means for the record; `None` while nothing has changed.
+/// What a status means for the record; nothing while nothing has changed.
 ///
-/// An attempt that was cut short without an open section goes on to be verified by observation:
-/// nothing of it lives, and what it did shows on the host.
-fn report_of(status: AttemptStatus) -> Option<Report> {
-    let settled = |outcome, reason| Some(Report::Settled { outcome, reason });
+/// An attempt that was cut short without an open section goes on to be verified by observation, if
+/// a step may have begun: nothing of it lives, and what it did shows on the host. Without a step it
+/// was never run, and counts for nothing. One that the host has lost is unknown at once: whether
+/// anything of it lives, nobody can say.
+fn reports_of(status: Status) -> Vec<Report> {
+    let settled = |outcome, reason| Report::Settled { outcome, reason };
     match status {
-        AttemptStatus::Running => None,
-        AttemptStatus::Refused { reason } => settled(Outcome::Refused, reason),
-        AttemptStatus::Tombstoned => settled(
-            Outcome::Cancelled,
-            "it never started on the host".to_owned(),
-        ),
-        AttemptStatus::Ended { detail } => Some(Report::Ended { detail }),
-        AttemptStatus::Interrupted {
+        Status::Running => Vec::new(),
+        Status::Refused(refusal) => vec![settled(Outcome::Refused, reason_of(refusal))],
+        Status::Tombstoned => {
+            vec![settled(
+                Outcome::Cancelled,
+                "it never started on the host".to_owned(),
+            )]
+        }
+        Status::Ended { detail, .. } => vec![Report::Ended { detail }],
+        Status::Interrupted {
             section_open: true,
             detail,
-        } => Some(Report::Interrupted { detail }),
-        AttemptStatus::Interrupted {
-            section_open: false,
+            ..
+        } => {
+            vec![Report::Interrupted { detail }]
+        }
+        Status::Interrupted {
+            steps_started: 0,
             detail,
-        } => Some(Report::Ended {
-            detail: format!("cut short: {detail}"),
-        }),
-        AttemptStatus::NotFound => Some(Report::Ended {
-            detail: "the host accepted it and has no record of it any more".to_owned(),
-        }),
+            ..
+        } => {
+            vec![settled(Outcome::Cancelled, detail)]
+        }
+        Status::Interrupted { detail, .. } => {
+            vec![Report::Ended {
+                detail: format!("cut short: {detail}"),
+            }]
+        }
+        Status::NotFound => {
+            let detail = "the host accepted it and has no record of it any more".to_owned();
+            vec![
+                Report::Ended {
+                    detail: detail.clone(),
+                },
+                settled(Outcome::Unknown, detail),
+            ]
+        }
+    }
+}
+
+fn reason_of(refusal: Refusal) -> String {
+    match refusal.guard {
+        Some(guard) => format!("{guard}: {}", refusal.reason),
+        None => refusal.reason,
     }
 }

@@ -22,7 +22,8 @@ use vcm_recovery::tier::{Rung, Tier};
 use vcm_recovery::time::Time;
 
 use super::*;
-use crate::host_client::{Answer, AttemptStatus, Call, HostRunnerError, Order};
+use crate::host::document::{Answer, Status};
+use crate::host_client::{Call, HostRunnerError, Order};
 use crate::store::{Pending, Reservation, StoreIdentity};
 
 /// The runtime's own time, so that paused tests need no waiting.
@@ -115,7 +116,7 @@ struct Script {
     resumes: Vec<AttemptId>,
     tombstones: Vec<AttemptId>,
     /// What `result` says of any attempt, once it was ordered.
-    status: Option<AttemptStatus>,
+    status: Option<Status>,
     /// The order is lost on its way, or its answer on the way back.
     answers: bool,
     looks: u32,
@@ -148,27 +149,27 @@ impl HostRunner for ScriptedRunner {
         Box::pin(async { answer })
     }
 
-    fn result(&self, _attempt: AttemptId) -> Call<'_, AttemptStatus> {
+    fn result(&self, _attempt: AttemptId) -> Call<'_, Status> {
         let status = self
             .0
             .lock()
             .unwrap()
             .status
             .clone()
-            .unwrap_or(AttemptStatus::NotFound);
+            .unwrap_or(Status::NotFound);
         Box::pin(async { Ok(status) })
     }
 
     fn resume(&self, attempt: AttemptId, _epoch: Epoch) -> Call<'_, Answer> {
         let mut script = self.0.lock().unwrap();
         script.resumes.push(attempt);
-        script.status = Some(AttemptStatus::Running);
+        script.status = Some(Status::Running);
         Box::pin(async { Ok(Answer::Accepted) })
     }
 
-    fn tombstone(&self, attempt: AttemptId, _epoch: Epoch) -> Call<'_, AttemptStatus> {
+    fn tombstone(&self, attempt: AttemptId, _epoch: Epoch) -> Call<'_, Status> {
         self.0.lock().unwrap().tombstones.push(attempt);
-        Box::pin(async { Ok(AttemptStatus::Tombstoned) })
+        Box::pin(async { Ok(Status::Tombstoned) })
     }
 }
 
@@ -298,6 +299,7 @@ impl Bench {
                     name: "VcmFailed".to_owned(),
                     target: target(),
                     tier: Some(Tier::Retry),
+                    lowered: None,
                     firing: true,
                     starts_at: Time::from_millis(1),
                     ends_at: None,
@@ -345,7 +347,7 @@ fn script(answers: bool) -> Script {
 #[tokio::test(start_paused = true)]
 async fn alert_leads_to_one_order_that_is_reserved_first_and_verified_afterwards() {
     let bench = Bench::start(script(true)).await;
-    bench.script(|script| script.status = Some(AttemptStatus::Running));
+    bench.script(|script| script.status = Some(Status::Running));
     bench.run(4).await;
     assert_eq!(bench.orders(), 1);
     let order = bench.script(|script| script.orders[0].clone());
@@ -354,8 +356,9 @@ async fn alert_leads_to_one_order_that_is_reserved_first_and_verified_afterwards
         (Rung::Retry, Some(number()), Epoch(1))
     );
     bench.script(|script| {
-        script.status = Some(AttemptStatus::Ended {
+        script.status = Some(Status::Ended {
             detail: "OK".to_owned(),
+            steps: Vec::new(),
         });
         script.failed = false;
     });
@@ -367,7 +370,7 @@ async fn alert_leads_to_one_order_that_is_reserved_first_and_verified_afterwards
 #[tokio::test(start_paused = true)]
 async fn order_whose_answer_is_lost_is_asked_after_and_never_given_twice() {
     let bench = Bench::start(script(false)).await;
-    bench.script(|script| script.status = Some(AttemptStatus::Running));
+    bench.script(|script| script.status = Some(Status::Running));
     bench.run(20).await;
     assert_eq!(bench.orders(), 1);
     assert_eq!(bench.outcomes(), []);
@@ -382,7 +385,7 @@ async fn order_whose_answer_is_lost_is_asked_after_and_never_given_twice() {
 #[tokio::test(start_paused = true)]
 async fn order_that_never_arrived_is_tombstoned_before_another_is_given() {
     let bench = Bench::start(script(false)).await;
-    bench.run(4).await;
+    bench.run(6).await;
     let (orders, tombstones) =
         bench.script(|script| (script.orders.clone(), script.tombstones.clone()));
     assert_eq!(bench.outcomes()[0], Outcome::Cancelled);
@@ -394,15 +397,16 @@ async fn order_that_never_arrived_is_tombstoned_before_another_is_given() {
 #[tokio::test(start_paused = true)]
 async fn restarted_process_asks_after_the_open_attempt_and_does_not_run_the_rung_again() {
     let mut bench = Bench::start(script(true)).await;
-    bench.script(|script| script.status = Some(AttemptStatus::Running));
+    bench.script(|script| script.status = Some(Status::Running));
     bench.run(4).await;
     assert_eq!(bench.orders(), 1);
     bench.restart().await;
     bench.run(10).await;
     assert_eq!(bench.orders(), 1);
     bench.script(|script| {
-        script.status = Some(AttemptStatus::Ended {
+        script.status = Some(Status::Ended {
             detail: "OK".to_owned(),
+            steps: Vec::new(),
         });
         script.failed = false;
     });
@@ -413,12 +417,13 @@ async fn restarted_process_asks_after_the_open_attempt_and_does_not_run_the_rung
 #[tokio::test(start_paused = true)]
 async fn open_critical_section_is_resumed() {
     let bench = Bench::start(script(true)).await;
-    bench.script(|script| script.status = Some(AttemptStatus::Running));
+    bench.script(|script| script.status = Some(Status::Running));
     bench.run(4).await;
     let detail = "died".to_owned();
     bench.script(|script| {
-        script.status = Some(AttemptStatus::Interrupted {
+        script.status = Some(Status::Interrupted {
             section_open: true,
+            steps_started: 2,
             detail,
         });
     });
@@ -441,8 +446,38 @@ async fn nothing_is_ordered_while_the_store_fails() {
 #[tokio::test(start_paused = true)]
 async fn host_is_looked_at_at_the_agreed_pace() {
     let bench = Bench::start(script(true)).await;
-    bench.script(|script| script.status = Some(AttemptStatus::Running));
+    bench.script(|script| script.status = Some(Status::Running));
     bench.run(2).await;
     let looks = bench.script(|script| script.looks);
     assert!((3..=8).contains(&looks), "{looks} looks in two minutes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn accepted_attempt_of_which_no_step_began_counts_for_nothing() {
+    let bench = Bench::start(script(true)).await;
+    bench.script(|script| {
+        let detail = "accepted; no step was started".to_owned();
+        script.status = Some(Status::Interrupted {
+            section_open: false,
+            steps_started: 0,
+            detail,
+        });
+    });
+    bench.run(4).await;
+    assert_eq!(bench.outcomes()[0], Outcome::Cancelled);
+    assert!(!bench.outcomes().contains(&Outcome::Failed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn accepted_attempt_that_the_host_has_lost_is_unknown_and_pages() {
+    let bench = Bench::start(script(true)).await;
+    bench.run(4).await;
+    assert_eq!(bench.orders(), 1);
+    assert_eq!(bench.outcomes()[0], Outcome::Unknown);
+    let pages = bench.parts.board.all()[0].pages.clone();
+    assert!(
+        pages
+            .keys()
+            .any(|(_, reason)| *reason == PageReason::AttemptUnknown)
+    );
 }

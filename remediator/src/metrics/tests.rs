@@ -166,6 +166,7 @@ fn firing() -> Change {
         name: "VcmFailed".to_owned(),
         target: module(),
         tier: Some(Tier::Retry),
+        lowered: Some(Tier::Clear),
         firing: true,
         starts_at: Time::from_millis(1),
         ends_at: None,

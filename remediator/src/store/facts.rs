@@ -51,7 +51,7 @@ fn entry(fact: &Fact) -> Entry {
     }
 }
 
-const COLUMNS: &str = "fingerprint, host, name, module, tier, newest_start, newest_end, \
+const COLUMNS: &str = "fingerprint, host, name, module, lowered, newest_start, newest_end, \
                        last_firing_delivery";
 
 fn find(connection: &Connection, fact: &Fact) -> Result<Option<FactRecord>, StoreError> {
@@ -71,11 +71,11 @@ fn write(connection: &Connection, fact: &Fact, record: &FactRecord) -> Result<()
     let millis = |time: Option<Time>| time.map(Time::as_millis);
     connection
         .prepare_cached(
-            "INSERT INTO facts (host, fingerprint, name, module, tier, newest_start, newest_end,
+            "INSERT INTO facts (host, fingerprint, name, module, lowered, newest_start, newest_end,
                                 last_firing_delivery, last_seen)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
              ON CONFLICT (host, fingerprint) DO UPDATE SET
-                 name = excluded.name, module = excluded.module, tier = excluded.tier,
+                 name = excluded.name, module = excluded.module, lowered = excluded.lowered,
                  newest_start = excluded.newest_start, newest_end = excluded.newest_end,
                  last_firing_delivery = excluded.last_firing_delivery,
                  last_seen = max(last_seen, excluded.last_seen)",
@@ -85,7 +85,7 @@ fn write(connection: &Connection, fact: &Fact, record: &FactRecord) -> Result<()
             fact.fingerprint.to_string(),
             record.name,
             record.target.module.map(|module| module.get()),
-            record.tier.map(Tier::as_str),
+            record.lowered.map(Tier::as_str),
             millis(record.newest_start),
             millis(record.newest_end),
             millis(record.last_firing_delivery),
@@ -116,7 +116,7 @@ struct Stored {
     host: String,
     name: String,
     module: Option<u16>,
-    tier: Option<String>,
+    lowered: Option<String>,
     newest_start: Option<i64>,
     newest_end: Option<i64>,
     last_firing_delivery: Option<i64>,
@@ -129,7 +129,7 @@ impl Stored {
             host: row.get(1)?,
             name: row.get(2)?,
             module: row.get(3)?,
-            tier: row.get(4)?,
+            lowered: row.get(4)?,
             newest_start: row.get(5)?,
             newest_end: row.get(6)?,
             last_firing_delivery: row.get(7)?,
@@ -152,7 +152,7 @@ impl Stored {
             .module
             .map(nshield::ModuleNumber::try_from)
             .transpose()?;
-        let tier = self.tier.as_deref().map(str::parse).transpose()?;
+        let lowered = self.lowered.as_deref().map(str::parse).transpose()?;
         let target = Target {
             host: text::<HostName>(&self.host)?,
             module,
@@ -160,7 +160,7 @@ impl Stored {
         let record = FactRecord {
             name: self.name,
             target,
-            tier,
+            lowered,
             newest_start: self.newest_start.map(Time::from_millis),
             newest_end: self.newest_end.map(Time::from_millis),
             last_firing_delivery: self.last_firing_delivery.map(Time::from_millis),

@@ -18,7 +18,8 @@ PRAGMA trusted_schema = OFF;
 /// The tables of version 1.
 ///
 /// - `events` is append-only and for ever; `hash` chains each row to all before it.
-/// - `facts` is the join of what was delivered, by host and fingerprint.
+/// - `facts` is the join of what was delivered, by host and fingerprint; `lowered` is the tier of
+///   the label `recovery_tier`. What a fact permits is for the policy of the day.
 /// - `attempts` and `attempt_hsms` mirror the intents and outcomes in `events` so that budgets are
 ///   counted by an index.
 /// - `evidence` holds the observations that decisions were made on.
@@ -48,7 +49,7 @@ CREATE TABLE facts (
     fingerprint          TEXT NOT NULL,
     name                 TEXT NOT NULL,
     module               INTEGER,
-    tier                 TEXT,
+    lowered              TEXT,
     newest_start         INTEGER,
     newest_end           INTEGER,
     last_firing_delivery INTEGER,

@@ -201,6 +201,7 @@ mod tests {
             name: "HardserverDown".to_owned(),
             target: Target::host("tenant-1".parse().unwrap()),
             tier: None,
+            lowered: None,
             firing: true,
             starts_at: Time::from_millis(1),
             ends_at: None,

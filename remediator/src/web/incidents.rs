@@ -41,7 +41,9 @@ pub(super) struct Shown {
     /// The highest tier that the alerts permit now.
     pub(super) ceiling: Option<Tier>,
     pub(super) standing: Standing,
+    /// Why the remediator does nothing more by itself, as a word and as a text.
     pub(super) latch: Option<Latch>,
+    pub(super) latch_reason: Option<String>,
     /// What stands in the way of the rung at which the ladder stands, and since when.
     pub(super) blocked: BTreeMap<&'static str, Time>,
     /// Every verdict of the newest ruling that is not a plain pass.
@@ -105,9 +107,10 @@ fn shown(app: &App, state: &HostState, incident: &Incident, now: Time) -> Shown 
         state: state.incident_state(incident).as_str(),
         opened_at: incident.opened_at,
         first_failed_at: incident.first_failed_at,
-        ceiling: state.alert_view(target, app.policy.alert_ttl, now).ceiling,
+        ceiling: state.alert_view(target, &app.policy, now).ceiling,
         standing: incident.standing,
-        latch: incident.latch,
+        latch: incident.latch.as_ref().map(|(latch, _)| *latch),
+        latch_reason: incident.latch.as_ref().map(|(_, reason)| reason.clone()),
         blocked: incident
             .blocked
             .iter()

@@ -138,6 +138,9 @@ fn one_incident(html: &mut String, incident: &Shown) -> fmt::Result {
         Some(tier) => write!(html, ". Alerts permit up to <b>{tier}</b>.</p>")?,
         None => html.push_str(". No valid alert permits anything now.</p>"),
     }
+    if let Some(reason) = &incident.latch_reason {
+        write!(html, "<p>Left to people: {}</p>", Escaped(reason))?;
+    }
     verdicts(html, incident)?;
     for (rung, reason) in &incident.skipped {
         write!(html, "<p>{rung} is left out: {}</p>", Escaped(reason))?;

@@ -189,6 +189,7 @@ fn fact(firing: bool, start: i64, end: i64, delivered: i64) -> Fact {
             ModuleNumber::try_from(1).unwrap(),
         ),
         tier: Some(Tier::Retry),
+        lowered: None,
         firing,
         starts_at: Time::from_millis(start),
         ends_at: (!firing).then(|| Time::from_millis(end)),

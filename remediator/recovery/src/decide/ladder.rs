@@ -6,6 +6,7 @@ use crate::guard::{Guard, Input};
 use crate::incident::{Incident, Latch, Standing};
 use crate::inventory::Target;
 use crate::observation::Condition;
+use crate::state::HostState;
 use crate::tier::Rung;
 use crate::time::Time;
 use crate::verdict::Verdict;
@@ -30,6 +31,9 @@ impl Draft<'_> {
         let Some(incident) = self.state.incidents.get(target).cloned() else {
             return Action::Wait;
         };
+        if self.between_looks(&incident) {
+            return Action::Wait;
+        }
         if incident.first_failed_at.is_none() && self.condition(target) == Condition::Healthy {
             self.record_ruling(target, Standing::Observing, Vec::new());
             return Action::Observe;
@@ -41,7 +45,7 @@ impl Draft<'_> {
             Standing::Asking(rung) => Action::Ask(rung),
             Standing::OutOfRungs if self.agreed(target, Condition::Failed) => {
                 let latch = Latch::Exhausted;
-                let reason = "every rung has failed or was left out".to_owned();
+                let reason = exhausted(&self.state, target);
                 self.push(target, Change::IncidentLatched { latch, reason });
                 Action::Latch(latch)
             }
@@ -183,6 +187,28 @@ impl Draft<'_> {
             .max()?;
         (last > self.now).then_some(last)
     }
+}
+
+/// What was tried and what was left out, for the operator who takes over.
+fn exhausted(state: &HostState, target: &Target) -> String {
+    let Some(incident) = state.incidents.get(target) else {
+        return String::new();
+    };
+    let failed = Rung::ALL.into_iter().filter_map(|rung| {
+        let attempts = state.attempts_of(incident);
+        let times = attempts
+            .filter(|a| a.intent.rung == rung && a.counts())
+            .count();
+        (times > 0).then(|| format!("{rung} was run {times} times"))
+    });
+    let verdicts = incident.ruling.iter().flat_map(|ruling| &ruling.verdicts);
+    let skipped = verdicts.filter_map(|given| match &given.verdict {
+        Verdict::Skip(reason) => Some(format!("{} was left out: {reason}", given.rung)),
+        Verdict::Pass | Verdict::NotApplicable(_) | Verdict::Ask(_) | Verdict::Refuse { .. } => {
+            None
+        }
+    });
+    failed.chain(skipped).collect::<Vec<_>>().join("; ")
 }
 
 /// Puts the verdicts on one rung together. Nothing is skipped or asked on what is not known.

@@ -42,7 +42,10 @@ impl Draft<'_> {
             .held_since(target.module, Condition::Healthy)?;
         let newest = self.evidence.newest()?.at;
         let policy = self.site.policy;
-        let (ending, needed) = match (incident.latch, incident.first_failed_at) {
+        let (ending, needed) = match (
+            incident.latch.as_ref().map(|(latch, _)| *latch),
+            incident.first_failed_at,
+        ) {
             (Some(Latch::Exhausted), _) => (Ending::Exhausted, policy.latch_release_after),
             (Some(Latch::HandedOver), _) => (Ending::HandedOver, policy.latch_release_after),
             (None, Some(_)) => (Ending::Recovered, policy.healthy_for),
@@ -121,6 +124,10 @@ impl Draft<'_> {
             return;
         };
         if incident.latch.is_some() {
+            return;
+        }
+        // What a restart for another module of this host does to this one is our own doing.
+        if self.state.attempts_of(incident).any(Attempt::unsettled) {
             return;
         }
         let made_worse = self.state.attempts_of(incident).any(|attempt| {

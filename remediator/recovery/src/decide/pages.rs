@@ -15,7 +15,7 @@ use crate::tier::Rung;
 
 use super::Draft;
 
-/// Refused attempts of one incident after which a person looks at the host runner.
+/// Attempts of one incident that never started, after which a person looks at the host runner.
 const REFUSALS_PAGED: usize = 3;
 
 /// After `-M`, `-c` or a page follows within the wait and this long.
@@ -38,8 +38,8 @@ impl Draft<'_> {
 
     fn wanted(&self, incident: &Incident) -> BTreeMap<PageReason, String> {
         let mut wanted = BTreeMap::new();
-        if let Some(latch) = incident.latch {
-            let (reason, text) = self.latched(incident, latch);
+        if let Some((latch, why)) = &incident.latch {
+            let (reason, text) = self.latched(incident, *latch, why);
             wanted.insert(reason, text);
             return wanted;
         }
@@ -53,7 +53,7 @@ impl Draft<'_> {
         wanted
     }
 
-    fn latched(&self, incident: &Incident, latch: Latch) -> (PageReason, String) {
+    fn latched(&self, incident: &Incident, latch: Latch, why: &str) -> (PageReason, String) {
         let worse = |attempt: &Attempt| {
             attempt.intent.incident == incident.id
                 && matches!(attempt.outcome, Some((Outcome::MadeWorse, _)))
@@ -62,16 +62,11 @@ impl Draft<'_> {
             let text = "a rung took a healthy module away; restart and clear are paused everywhere";
             return (PageReason::MadeWorse, text.to_owned());
         }
-        match latch {
-            Latch::Exhausted => (
-                PageReason::Exhausted,
-                "every rung has failed or was left out".to_owned(),
-            ),
-            Latch::HandedOver => (
-                PageReason::HandedOver,
-                "somebody works on the module, or its hardware reports an error".to_owned(),
-            ),
-        }
+        let reason = match latch {
+            Latch::Exhausted => PageReason::Exhausted,
+            Latch::HandedOver => PageReason::HandedOver,
+        };
+        (reason, why.to_owned())
     }
 
     fn attempt_page(&self, attempt: &Attempt) -> Option<(PageReason, String)> {
@@ -84,7 +79,11 @@ impl Draft<'_> {
         let policy = self.site.policy;
         match rung {
             Rung::Clear if attempt.running() && running > policy.clear_wait + CRITICAL_GRACE => {
-                let text = "a clear has begun and is not finished: the module may be left in maintenance mode";
+                let text = if attempt.accepted {
+                    "a clear has begun and is not finished: the module may be in maintenance mode"
+                } else {
+                    "a clear was ordered, and whether it has begun is not known"
+                };
                 Some((PageReason::CriticalSection, text.to_owned()))
             }
             Rung::Retry | Rung::Restart
@@ -102,7 +101,13 @@ impl Draft<'_> {
         let asking = matches!(incident.standing, Standing::Asking(_));
         // What is not known hides everything else: the other guards then refuse for want of input.
         let unknown = incident.blocked.keys().any(|guard| guard.about_knowledge());
-        let counts = |guard: &Guard| !unknown || guard.about_knowledge();
+        // And a hardserver that does not answer explains why the rest is not known.
+        let unresponsive = self.hardserver_looks(HardserverLook::Unresponsive);
+        let counts = |guard: &Guard| match (unresponsive, unknown) {
+            (true, _) => *guard == Guard::HardserverUnresponsive,
+            (false, true) => guard.about_knowledge(),
+            (false, false) => true,
+        };
         let blocked = incident.blocked.iter().filter(|(guard, _)| counts(guard));
         let due = blocked.filter_map(|(&guard, &since)| {
             let (reason, after) = self.page_rule(guard, asking)?;
@@ -114,15 +119,14 @@ impl Draft<'_> {
     /// Which page a guard comes to, and after how long.
     fn page_rule(&self, guard: Guard, asking: bool) -> Option<(PageReason, Duration)> {
         let after = self.site.policy.page_after;
-        let denied = self
-            .evidence
-            .observation()
-            .is_some_and(|seen| seen.hardserver == HardserverLook::PermissionDenied);
+        let denied = self.hardserver_looks(HardserverLook::PermissionDenied);
         Some(match guard {
             _ if denied && guard.about_knowledge() => {
                 (PageReason::PermissionDenied, Duration::ZERO)
             }
-            Guard::DecisionStale | Guard::ObservationUnknown | Guard::ObservationIncomplete => {
+            // Nothing is ruled on stale evidence until it has been stale for `after.unknown`.
+            Guard::DecisionStale => (PageReason::ObservationUnknown, Duration::ZERO),
+            Guard::ObservationUnknown | Guard::ObservationIncomplete => {
                 (PageReason::ObservationUnknown, after.unknown)
             }
             Guard::HardserverUnresponsive => {
@@ -163,6 +167,12 @@ impl Draft<'_> {
         })
     }
 
+    fn hardserver_looks(&self, look: HardserverLook) -> bool {
+        self.evidence
+            .observation()
+            .is_some_and(|seen| seen.hardserver == look)
+    }
+
     fn reason_of(&self, incident: &Incident, guard: Guard) -> String {
         let verdicts = incident
             .ruling
@@ -176,11 +186,17 @@ impl Draft<'_> {
             .unwrap_or_else(|| guard.to_string())
     }
 
-    /// A failed target for which nothing has been done for long.
+    /// A target that is not healthy, and for which nothing could be done for long.
     fn stuck_page(&self, incident: &Incident, alone: bool) -> Option<(PageReason, String)> {
-        let since = incident.first_failed_at?;
-        let attempts = self.state.attempts_of(incident).map(Attempt::last_change);
-        let last = attempts.max().map_or(since, |attempt| attempt.max(since));
+        let since = incident.first_failed_at.unwrap_or(incident.opened_at);
+        let attempts = self
+            .state
+            .attempts_of(incident)
+            .filter(|attempt| attempt.counts());
+        let last = attempts
+            .map(Attempt::last_change)
+            .max()
+            .map_or(since, |attempt| attempt.max(since));
         let stuck = alone && self.now.since(last) >= self.site.policy.page_after.stuck;
         stuck.then(|| {
             let guards: Vec<&str> = incident
@@ -190,18 +206,30 @@ impl Draft<'_> {
                 .collect();
             (
                 PageReason::Stuck,
-                format!("nothing could be done: {}", guards.join(", ")),
+                match guards.as_slice() {
+                    [] => "it is not healthy, and no rung is left".to_owned(),
+                    guards => format!("nothing could be done: {}", guards.join(", ")),
+                },
             )
         })
     }
 
     fn refusals_page(&self, incident: &Incident) -> Option<(PageReason, String)> {
-        let refused = |attempt: &&Attempt| matches!(attempt.outcome, Some((Outcome::Refused, _)));
-        let refusals = self.state.attempts_of(incident).filter(refused).count();
+        let never_started = |attempt: &&Attempt| {
+            matches!(
+                attempt.outcome,
+                Some((Outcome::Refused | Outcome::Cancelled, _))
+            )
+        };
+        let refusals = self
+            .state
+            .attempts_of(incident)
+            .filter(never_started)
+            .count();
         (refusals >= REFUSALS_PAGED).then(|| {
             (
                 PageReason::HostRunner,
-                format!("the host runner refused {refusals} attempts"),
+                format!("{refusals} attempts were refused on the host or never started there"),
             )
         })
     }

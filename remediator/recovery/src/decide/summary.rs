@@ -25,7 +25,7 @@ impl Draft<'_> {
         let change = Change::Observed(summary);
         let host = self.state.host.clone();
         let target = crate::inventory::Target::host(host.clone());
-        self.state.apply_change(&target, &change, self.now);
+        self.state.apply_change(&target, None, &change, self.now);
         self.changes.push(Entry {
             host,
             target: None,

@@ -22,7 +22,7 @@ pub(super) fn verdict(input: &Input<'_>) -> Verdict {
     } else {
         Scope::Host
     };
-    let view = input.state.alert_view(target, policy.alert_ttl, input.now);
+    let view = input.state.alert_view(target, policy, input.now);
     match view.ceiling {
         Some(ceiling) if tier <= ceiling => Verdict::Pass,
         _ if policy

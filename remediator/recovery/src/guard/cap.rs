@@ -6,8 +6,6 @@
 //! | fewer than the cap | pass | pass | pass |
 //! | as many | refuse until the oldest leaves the window | same | same |
 
-use std::time::Duration;
-
 use super::Input;
 use crate::attempt::Attempt;
 use crate::policy::Cap;
@@ -22,8 +20,11 @@ pub(super) fn verdict(input: &Input<'_>) -> Verdict {
         .filter_map(|cap| reached(cap, input))
         .max()
         .map_or(Verdict::Pass, |(until, cap)| {
-            let hours = Duration::as_secs(&cap.window) / 3600;
-            let reason = format!("{} attempts in {hours} h are the cap", cap.attempts);
+            let reason = format!(
+                "{} attempts in {} s are the cap",
+                cap.attempts,
+                cap.window.as_secs()
+            );
             Verdict::refuse_until(until, reason)
         })
 }

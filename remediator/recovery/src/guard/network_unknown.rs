@@ -2,7 +2,7 @@
 //!
 //! | network of the target | retry | restart | clear |
 //! |---|---|---|---|
-//! | hardserver looks down, or target is the host | n/a | n/a | n/a |
+//! | target is the host | n/a | n/a | n/a |
 //! | unknown, or module not seen | refuse | refuse | refuse |
 //! | known, or signed off | pass | pass | pass |
 

@@ -5,8 +5,8 @@
 //! | less than the spacing ago | refuse | refuse | refuse |
 //! | longer ago, or never | pass | pass | pass |
 //!
-//! Each attempt of the incident that the host runner refused makes the spacing one longer, up to
-//! ten: what is refused again and again is not asked for every minute.
+//! Each attempt of the incident that never started makes the spacing one longer, up to
+//! ten: what cannot be started is not tried every minute.
 
 use super::Input;
 use crate::attempt::Outcome;
@@ -17,7 +17,7 @@ const REFUSALS_MAX: usize = 9;
 
 /// What the time allows.
 pub(super) fn verdict(input: &Input<'_>) -> Verdict {
-    let refused = |outcome| matches!(outcome, Some((Outcome::Refused, _)));
+    let refused = |outcome| matches!(outcome, Some((Outcome::Refused | Outcome::Cancelled, _)));
     let attempts = input.state.attempts_of(input.incident);
     let refusals = attempts
         .filter(|attempt| refused(attempt.outcome))

@@ -130,9 +130,15 @@ impl Base {
         let mut state = HostState::new(name);
         state.deliver(&Fact {
             fingerprint: "00000000000000aa".parse().unwrap(),
-            name: "any".to_owned(),
+            name: if module.is_some() {
+                "VcmFailed"
+            } else {
+                "HardserverDown"
+            }
+            .to_owned(),
             target,
             tier: Some(Tier::Clear),
+            lowered: None,
             firing: true,
             starts_at: Time::from_millis(90 * HOUR),
             ends_at: None,
@@ -541,22 +547,32 @@ fn above_ceiling() {
     ];
     for (tier, row) in rows {
         let mut base = Base::new();
-        base.state
-            .facts
-            .values_mut()
-            .for_each(|fact| fact.tier = tier);
+        match tier {
+            Some(tier) => base.policy.alerts.get_mut("VcmFailed").unwrap().tier = tier,
+            None => drop(base.policy.alerts.remove("VcmFailed")),
+        }
         assert_eq!(base.row(guard), row, "{tier:?}");
     }
     let mut never = Base::new();
     for rule in never.policy.alerts.values_mut() {
         rule.tier = Tier::Restart;
     }
-    never
+    assert_eq!(never.row(guard), ["pass", "pass", "skip"]);
+    let mut lowered = Base::new();
+    lowered
         .state
         .facts
         .values_mut()
-        .for_each(|fact| fact.tier = Some(Tier::Restart));
-    assert_eq!(never.row(guard), ["pass", "pass", "skip"]);
+        .for_each(|fact| fact.lowered = Some(Tier::Retry));
+    assert_eq!(lowered.row(guard), ["pass", "refuse", "refuse"]);
+    let mut other_scope = Base::new();
+    other_scope
+        .policy
+        .alerts
+        .get_mut("VcmFailed")
+        .unwrap()
+        .scope = crate::policy::Scope::Host;
+    assert_eq!(other_scope.row(guard), REFUSE);
     let mut expired = Base::new();
     expired.now = expired.now.after(Duration::from_secs(15 * 60 + 1));
     assert_eq!(expired.row(guard), REFUSE);

@@ -1,6 +1,7 @@
 //! A scripted host and the remediator's memory of it, in virtual time.
 
 use std::collections::BTreeMap;
+use std::hash::{Hash as _, Hasher as _};
 use std::time::Duration;
 
 use nshield::{ModuleNumber, ModuleState};
@@ -26,6 +27,9 @@ use vcm_recovery::tier::{Rung, Tier};
 use vcm_recovery::time::Time;
 
 pub(crate) const START: i64 = 1_000_000_000;
+
+/// The lab's ticks do not fall on whole seconds, as no timer does.
+pub(crate) const TICK: Duration = Duration::from_millis(1_003);
 
 /// What brings a failed module back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -191,21 +195,39 @@ impl Lab {
             return;
         }
         self.delivered_at = Some(self.now);
-        for (bits, (name, (module, tier))) in self.alerts.clone().into_iter().enumerate() {
-            let target = Target {
+        for (label, (module, tier)) in self.alerts.clone() {
+            self.state.deliver(&self.fact(label, module, tier));
+        }
+    }
+
+    /// An alert that fires since the start, lowered to `tier`. A label that the policy does not
+    /// list stands for a further alert of the kind that permits most.
+    fn fact(&self, label: &str, module: Option<u16>, tier: Tier) -> Fact {
+        let kind = if module.is_some() {
+            "VcmFailedLong"
+        } else {
+            "HardserverDown"
+        };
+        let name = if self.policy.alerts.contains_key(label) {
+            label
+        } else {
+            kind
+        };
+        let mut hash = std::hash::DefaultHasher::new();
+        (label, module).hash(&mut hash);
+        Fact {
+            fingerprint: format!("{:016x}", hash.finish()).parse().unwrap(),
+            name: name.to_owned(),
+            target: Target {
                 host: self.host.name.clone(),
                 module: module.map(number),
-            };
-            self.state.deliver(&Fact {
-                fingerprint: format!("{bits:016x}").parse().unwrap(),
-                name: name.to_owned(),
-                target,
-                tier: Some(tier),
-                firing: true,
-                starts_at: Time::from_millis(START),
-                ends_at: None,
-                delivered_at: self.now,
-            });
+            },
+            tier: Some(tier),
+            lowered: Some(tier),
+            firing: true,
+            starts_at: Time::from_millis(START),
+            ends_at: None,
+            delivered_at: self.now,
         }
     }
 
@@ -329,7 +351,7 @@ impl Lab {
     pub(crate) fn run(&mut self, seconds: u64) {
         for _ in 0..seconds {
             self.turn();
-            self.now = self.now.after(Duration::from_secs(1));
+            self.now = self.now.after(TICK);
         }
     }
 

@@ -12,7 +12,7 @@ use vcm_recovery::observation::{HardserverLook, NetworkLook, Observation, StopSi
 use vcm_recovery::policy::Cap;
 use vcm_recovery::tier::{Rung, Tier};
 
-use crate::lab::{Cure, Lab};
+use crate::lab::{Cure, Lab, TICK};
 
 /// Something that happens to the host, or to what can be seen of it.
 #[derive(Clone, Debug)]
@@ -184,7 +184,7 @@ fn pass(lab: &mut Lab, seconds: u32) -> Vec<Proposed> {
                 alerts: !lab.alerts.is_empty(),
             });
         }
-        lab.now = lab.now.after(Duration::from_secs(1));
+        lab.now = lab.now.after(TICK);
     }
     proposed
 }

@@ -1,7 +1,5 @@
 //! What is done and not done about each kind of trouble.
 
-use std::time::Duration;
-
 use nshield::ModuleState;
 use vcm_recovery::attempt::{Outcome, Report};
 use vcm_recovery::decide::Action;
@@ -17,7 +15,7 @@ use vcm_recovery::step::Step;
 use vcm_recovery::tier::{Rung, Tier};
 use vcm_recovery::verdict::Verdict;
 
-use crate::lab::{Cure, Lab, number};
+use crate::lab::{Cure, Lab, TICK, number};
 
 #[test]
 fn retry_brings_a_module_back_and_nothing_else_is_run() {
@@ -181,14 +179,14 @@ fn hardserver_that_was_stopped_on_purpose_is_asked_about() {
 fn single_suspicious_look_is_no_proof_that_the_hardserver_is_down() {
     let mut lab = down(StopSign::None);
     for turn in 0..600 {
-        let down = turn % 20 < 9;
+        let down = turn % 33 < 9;
         lab.seen.hardserver = if down {
             HardserverLook::SuspectedDown
         } else {
             HardserverLook::Unknown
         };
         lab.turn();
-        lab.now = lab.now.after(Duration::from_secs(1));
+        lab.now = lab.now.after(TICK);
     }
     assert_eq!(lab.rungs(), []);
 }
@@ -380,7 +378,7 @@ fn interrupted_clear_is_resumed_and_nothing_else_is_started() {
             [(target.clone(), Action::Resume(attempt))]
         );
         assert_eq!(decision.proposal, None);
-        lab.now = lab.now.after(Duration::from_secs(1));
+        lab.now = lab.now.after(TICK);
     }
     assert_eq!(lab.incident_state(), Some(IncidentState::Critical));
     assert_eq!(lab.pages(), [PageReason::CriticalSection]);
@@ -412,7 +410,7 @@ fn refused_attempts_never_lead_on_and_page_after_the_third() {
             };
             lab.report(attempt, &target, report);
         }
-        lab.now = lab.now.after(Duration::from_secs(1));
+        lab.now = lab.now.after(TICK);
     }
     assert!(lab.rungs().iter().all(|rung| *rung == Rung::Retry));
     assert!(lab.rungs().len() < 20, "{} attempts", lab.rungs().len());
@@ -447,4 +445,199 @@ fn replay_of_the_events_gives_the_same_state() {
         _ => true,
     });
     assert!(not_passes);
+}
+
+#[test]
+fn tier_is_what_the_policy_permits_now_and_not_what_it_permitted_at_delivery() {
+    let mut lab = Lab::failed(1, 1, Cure::Nothing);
+    lab.alerts.insert("VcmFailedLong", (Some(1), Tier::Restart));
+    lab.run(300);
+    for rule in lab.policy.alerts.values_mut() {
+        rule.tier = Tier::Retry;
+    }
+    lab.run(3_600);
+    assert_eq!(lab.rungs(), [Rung::Retry]);
+}
+
+#[test]
+fn pages_and_verdicts_are_recorded_once_while_nothing_changes() {
+    let mut lab = Lab::failed(1, 1, Cure::Nothing);
+    lab.module(1).network = NetworkLook::Echo {
+        sent: 5,
+        replies: 0,
+    };
+    lab.policy.observe_interval = std::time::Duration::from_secs(30);
+    lab.run(3_600);
+    let kinds = lab.events.iter().map(|event| event.entry.change.kind());
+    let count = |kind: &str| kinds.clone().filter(|found| *found == kind).count();
+    assert_eq!(count("PageRaised"), 1);
+    assert_eq!(count("PageCleared"), 0);
+    assert!(count("Decided") <= 4, "{} rulings", count("Decided"));
+}
+
+#[test]
+fn restart_of_the_remediator_while_it_verifies_invents_nothing() {
+    for heals in [true, false] {
+        let mut lab = Lab::failed(1, 1, Cure::Nothing);
+        while lab.log.is_empty() || lab.running.is_some() {
+            lab.run(1);
+        }
+        if heals {
+            lab.module(1).state = ModuleState::Operational;
+        }
+        lab.now = lab.now.after(std::time::Duration::from_secs(600));
+        lab.evidence = vcm_recovery::evidence::Evidence::default();
+        lab.run(120);
+        let expected = if heals {
+            Outcome::Succeeded
+        } else {
+            Outcome::Failed
+        };
+        assert_eq!(lab.outcomes(), [expected]);
+        assert!(!lab.events.iter().any(|event| {
+            matches!(
+                event.entry.change,
+                Change::PageRaised {
+                    reason: PageReason::AttemptUnknown,
+                    ..
+                }
+            )
+        }));
+    }
+}
+
+#[test]
+fn attempts_that_never_start_become_rare_and_page() {
+    let mut lab = Lab::failed(1, 1, Cure::Nothing);
+    for _ in 0..20_000 {
+        lab.turn();
+        if let Some((attempt, target, ..)) = lab.running.take() {
+            let reason = "it never started on the host".to_owned();
+            let report = Report::Settled {
+                outcome: Outcome::Cancelled,
+                reason,
+            };
+            lab.report(attempt, &target, report);
+        }
+        lab.now = lab.now.after(TICK);
+    }
+    assert!(lab.rungs().len() < 45, "{} attempts", lab.rungs().len());
+    assert!(lab.pages().contains(&PageReason::HostRunner));
+}
+
+#[test]
+fn trouble_that_is_never_a_clear_failure_pages_all_the_same() {
+    let mut offline = Lab::failed(1, 1, Cure::Nothing);
+    offline.module(1).state = ModuleState::Offline;
+    offline.run(3_600);
+    assert_eq!(offline.pages(), [PageReason::Stuck]);
+    assert_eq!(offline.rungs(), []);
+
+    let mut flickering = Lab::failed(1, 1, Cure::Nothing);
+    for turn in 0..3_600 {
+        flickering.module(1).state = if turn % 90 < 45 {
+            ModuleState::Unknown
+        } else {
+            ModuleState::Operational
+        };
+        flickering.turn();
+        flickering.now = flickering.now.after(TICK);
+    }
+    assert_eq!(flickering.pages(), [PageReason::Stuck]);
+}
+
+#[test]
+fn first_replies_after_a_loss_do_not_cut_the_wait_short() {
+    let mut lab = Lab::failed(1, 1, Cure::Nothing);
+    lab.module(1).network = NetworkLook::Echo {
+        sent: 5,
+        replies: 0,
+    };
+    lab.run(400);
+    lab.module(1).network = NetworkLook::Echo {
+        sent: 5,
+        replies: 1,
+    };
+    lab.run(55);
+    assert_eq!(lab.rungs(), []);
+    lab.run(60);
+    assert_eq!(lab.rungs(), [Rung::Retry]);
+}
+
+#[test]
+fn hardserver_that_does_not_answer_pages_as_that() {
+    let mut lab = Lab::failed(1, 1, Cure::Nothing);
+    lab.seen.hardserver = HardserverLook::Unresponsive;
+    lab.seen.complete = false;
+    lab.run(400);
+    assert_eq!(lab.pages(), [PageReason::HardserverUnresponsive]);
+    assert_eq!(lab.rungs(), []);
+}
+
+#[test]
+fn module_that_is_still_booting_after_a_restart_is_not_made_worse() {
+    let mut lab = Lab::failed(2, 1, Cure::Rung(Rung::Restart));
+    lab.policy.others_healthy = vcm_recovery::policy::OthersHealthy::Allow;
+    lab.alerts.insert("VcmFailedLong", (Some(1), Tier::Restart));
+    while lab.rungs().last() != Some(&Rung::Restart) || lab.running.is_some() {
+        lab.run(1);
+    }
+    lab.module(2).state = ModuleState::Offline;
+    lab.run(400);
+    assert_eq!(lab.outcomes().last(), Some(&Outcome::Failed));
+    lab.module(2).state = ModuleState::Operational;
+    lab.run(100);
+    assert_eq!(lab.outcomes().last(), Some(&Outcome::Succeeded));
+}
+
+#[test]
+fn what_our_own_restart_does_to_a_sibling_is_nobody_elses_work() {
+    let mut lab = Lab::new(2);
+    for n in [1, 2] {
+        lab.fail(n, Cure::Nothing);
+    }
+    lab.alerts.insert("VcmFailedLong", (Some(1), Tier::Restart));
+    lab.alerts.insert("second", (Some(2), Tier::Restart));
+    while lab.rungs().last() != Some(&Rung::Restart) || lab.running.is_some() {
+        lab.run(1);
+    }
+    for n in [1, 2] {
+        lab.module(n).state = ModuleState::Initialization;
+    }
+    lab.run(200);
+    for n in [1, 2] {
+        lab.module(n).state = ModuleState::Operational;
+    }
+    lab.run(300);
+    assert!(
+        !lab.events
+            .iter()
+            .any(|event| event.entry.change.kind() == "IncidentLatched")
+    );
+    assert_eq!(lab.closings().len(), 2);
+}
+
+#[test]
+fn every_event_of_an_incident_carries_its_one_id() {
+    let mut lab = Lab::failed(1, 1, Cure::Rung(Rung::Retry));
+    lab.run(600);
+    let mut ids: Vec<_> = lab
+        .events
+        .iter()
+        .filter_map(|event| event.entry.incident.clone())
+        .collect();
+    ids.dedup();
+    assert_eq!(ids.len(), 1);
+}
+
+#[test]
+fn latched_incident_ends_after_health_also_when_it_is_looked_at_often() {
+    let mut lab = Lab::failed(1, 1, Cure::Nothing);
+    lab.policy.observe_interval = std::time::Duration::from_secs(2);
+    lab.alerts.insert("VcmFailedLong", (Some(1), Tier::Restart));
+    lab.run(3_600);
+    assert_eq!(lab.incident_state(), Some(IncidentState::Exhausted));
+    lab.module(1).state = ModuleState::Operational;
+    lab.run(400);
+    assert_eq!(lab.closings(), [(Ending::Exhausted, Actor::None)]);
 }

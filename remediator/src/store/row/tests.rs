@@ -27,6 +27,7 @@ fn fact() -> Fact {
         name: "VcmFailed".to_owned(),
         target: target(),
         tier: Some(Tier::Retry),
+        lowered: Some(Tier::Clear),
         firing: true,
         starts_at: Time::from_millis(1),
         ends_at: None,
