@@ -12,7 +12,7 @@ use crate::time::Time;
 /// configuration's checks of `healthy_for`, `stale_alert_after` and `latch_release_after`.
 pub const LOOK_MEMORY: Duration = Duration::from_secs(20 * 60);
 
-/// Looks further apart than this do not belong to one run. The longest interval (30 s) and the
+/// Looks further apart than this do not belong to one run. The longest interval (60 s) and the
 /// longest observation (`enquiry` may take 50 s) together stay below it.
 const LOOK_GAP_MAX: Duration = Duration::from_secs(120);
 

@@ -24,6 +24,13 @@ const ANY: RangeInclusive<Duration> = Duration::ZERO..=DAY;
 /// Times that something repeats at or must hold for.
 const POSITIVE: RangeInclusive<Duration> = SECOND..=DAY;
 
+/// What must hold on end, or for a while, is judged on the looks that are kept, and those are kept
+/// for [`LOOK_MEMORY`](vcm_recovery::evidence::LOOK_MEMORY).
+const HOLDS: RangeInclusive<Duration> = SECOND..=Duration::from_secs(15 * 60);
+
+/// Looks further apart than two minutes do not belong to one run, and one may take 50 s.
+const LOOK_INTERVAL: RangeInclusive<Duration> = SECOND..=Duration::from_secs(60);
+
 /// The host refuses evidence older than 30 s anyway.
 const EVIDENCE_AGE: RangeInclusive<Duration> = SECOND..=Duration::from_secs(30);
 
@@ -89,19 +96,19 @@ pub(super) fn checked(
         healthy_for: span(
             "healthy_for",
             &raw.healthy_for,
-            &POSITIVE,
+            &HOLDS,
             default.healthy_for,
         ),
         stale_alert_after: span(
             "stale_alert_after",
             &raw.stale_alert_after,
-            &POSITIVE,
+            &HOLDS,
             default.stale_alert_after,
         ),
         latch_release_after: span(
             "latch_release_after",
             &raw.latch_release_after,
-            &POSITIVE,
+            &HOLDS,
             default.latch_release_after,
         ),
         network_settle: span(
@@ -131,13 +138,13 @@ pub(super) fn checked(
         observe_interval: span(
             "observe_interval",
             &raw.observe_interval,
-            &(SECOND..=HOUR),
+            &LOOK_INTERVAL,
             default.observe_interval,
         ),
         verify_poll: span(
             "verify_poll",
             &raw.verify_poll,
-            &(SECOND..=HOUR),
+            &LOOK_INTERVAL,
             default.verify_poll,
         ),
         ..default.clone()
