@@ -1,12 +1,13 @@
 //! The lab: everything of the loop, started for real on this machine.
 //!
-//! Used by the demo (`vcm-lab demo`) and by the end-to-end tests: a simulated estate, vcm-exporter,
+//! Used by the demo (`vcm-lab demo`), the benchmark (`vcm-lab bench`) and the end-to-end tests: a simulated estate, vcm-exporter,
 //! Debian's Prometheus and Alertmanager with the shipped configuration, and vcm-remediator. Whatever
 //! it starts ends with it ([`guard`]); it waits for conditions and never for times ([`wait`]).
 
 mod alertmanager;
 pub mod alerts;
 mod assembly;
+pub mod bench;
 mod binaries;
 pub mod clock;
 pub mod demo;

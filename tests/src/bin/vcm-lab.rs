@@ -1,10 +1,10 @@
-//! `vcm-lab`: the lab's program. `tests/demo` runs it; `guard` is for the lab itself.
+//! `vcm-lab`: the lab's program. `tests/demo` and `tests/bench` run it; `guard` is for the lab itself.
 
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand, builder::PossibleValuesParser};
 use vcm_lab::lab::{
-    demo, guard,
+    bench, demo, guard,
     scenario::{SCENARIOS, Scenario},
 };
 
@@ -27,6 +27,12 @@ enum Command {
         #[arg(long)]
         keep: bool,
     },
+    /// Measures the time from a webhook to the first vendor command, and prints a Markdown table.
+    Bench {
+        /// How often.
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        runs: u32,
+    },
     /// Lists the scenarios.
     Scenarios,
     /// Reads from standard input what a lab has started, and ends it when the input closes.
@@ -47,7 +53,12 @@ fn scenario_names() -> PossibleValuesParser {
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
-        Command::Demo { scenario, keep } => demo(&scenario, keep),
+        Command::Demo { scenario, keep } => {
+            // The command line has checked the name.
+            let scenario = Scenario::named(&scenario).unwrap_or(&SCENARIOS[0]);
+            finish(demo::run(scenario, keep))
+        }
+        Command::Bench { runs } => finish(bench::run(runs)),
         Command::Scenarios => {
             list();
             ExitCode::SUCCESS
@@ -60,16 +71,10 @@ fn main() -> ExitCode {
 }
 
 #[expect(clippy::print_stderr, reason = "the end of a program for people")]
-fn demo(name: &str, keep: bool) -> ExitCode {
+fn finish<E: Into<anyhow::Error>>(work: impl Future<Output = Result<(), E>>) -> ExitCode {
     let result = tokio::runtime::Runtime::new()
         .map_err(anyhow::Error::from)
-        .and_then(|runtime| {
-            // The command line has checked the name.
-            let scenario = Scenario::named(name).unwrap_or(&SCENARIOS[0]);
-            runtime
-                .block_on(demo::run(scenario, keep))
-                .map_err(anyhow::Error::from)
-        });
+        .and_then(|runtime| runtime.block_on(work).map_err(Into::into));
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
