@@ -10,8 +10,8 @@ use nshield::stattree::StatTree;
 use nshield::tools::Installation;
 use vcm_exporter::collect::Shared;
 use vcm_exporter::config::Config;
-use vcm_exporter::exposition::negotiate::Format;
 use vcm_exporter::families::Exposition;
+use vcm_telemetry::exposition::Format;
 
 const MODULES: u16 = 8;
 const ENQUIRY: &str = include_str!("../../nshield/tests/fixtures/enquiry-healthy.txt");

@@ -12,11 +12,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+use vcm_telemetry::exposition::Format;
 
 use crate::args::Args;
 use crate::collect::{Shared, enquiry, icmp, stattree};
 use crate::config::Config;
-use crate::exposition::negotiate::Format;
 use crate::families::Exposition;
 use crate::http::{HttpState, router};
 

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
+use clap::Parser;
+use vcm_telemetry::logging::LogFlags;
 
 /// Publishes the state, reachability and load of nShield VCMs to Prometheus.
 #[derive(Debug, Clone, Parser)]
@@ -49,39 +50,13 @@ pub struct Args {
           value_parser = interval)]
     pub interval: Duration,
 
-    /// Least severity that is logged.
-    #[arg(long = "log.level", value_enum, default_value_t = LogLevel::Info)]
-    pub log_level: LogLevel,
-
-    /// Form of the log.
-    #[arg(long = "log.format", value_enum, default_value_t = LogFormat::Logfmt)]
-    pub log_format: LogFormat,
+    /// The log.
+    #[command(flatten)]
+    pub log: LogFlags,
 
     /// Run every collector once, print one exposition and exit.
     #[arg(long)]
     pub once: bool,
-}
-
-/// Severity of a log line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LogLevel {
-    /// Everything.
-    Debug,
-    /// State transitions.
-    Info,
-    /// What is degraded.
-    Warn,
-    /// What a human must act on.
-    Error,
-}
-
-/// Form of the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// `key=value` text.
-    Logfmt,
-    /// One JSON object per line.
-    Json,
 }
 
 fn interval(text: &str) -> Result<Duration, String> {

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use nshield::hardserver::SocketProbe;
 use nshield::runner::{Ending, Exit, Run, StartError};
-
-use crate::histogram::Histogram;
+use vcm_telemetry::histogram::Histogram;
 
 /// Upper bounds of the duration of a tool in seconds: 10 ms for a healthy host, 35 s for a command
 /// held after a module dropped, 50 s for the deadline.

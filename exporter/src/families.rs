@@ -13,14 +13,14 @@ use std::sync::Arc;
 
 use nshield::ModuleNumber;
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, text};
+use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::registry::Registry;
+use vcm_telemetry::build;
+use vcm_telemetry::exposition::{Format, render};
+use vcm_telemetry::families::{Families, Labels};
+use vcm_telemetry::process::Process;
 
 use crate::collect::Shared;
-use crate::exposition::negotiate::Format;
-use crate::exposition::text::from_open_metrics;
-use crate::exposition::{Families, Labels};
-use crate::process::ProcessStatus;
 use crate::state::State;
 
 /// What a scrape encodes.
@@ -35,6 +35,7 @@ impl Exposition {
     pub fn new(shared: Arc<Shared>) -> Self {
         let mut registry = Registry::default();
         registry.register_collector(Box::new(SharedState(shared)));
+        registry.register_collector(Box::new(Process));
         Self { registry }
     }
 
@@ -44,12 +45,7 @@ impl Exposition {
     ///
     /// If the text cannot be written, which is a defect.
     pub fn encode(&self, format: Format) -> Result<String, fmt::Error> {
-        let mut open_metrics = String::new();
-        text::encode(&mut open_metrics, &self.registry)?;
-        Ok(match format {
-            Format::OpenMetrics => open_metrics,
-            Format::Text => from_open_metrics(&open_metrics),
-        })
+        render(&self.registry, format)
     }
 }
 
@@ -58,13 +54,15 @@ struct SharedState(Arc<Shared>);
 
 impl Collector for SharedState {
     fn encode(&self, encoder: DescriptorEncoder) -> fmt::Result {
-        let process = ProcessStatus::read();
         let state = self.0.state();
         let mut families = Families::new(encoder);
         write_observed(&state, &mut families)?;
         exporter::write(&state, &mut families)?;
-        exporter::write_build(&mut families)?;
-        exporter::write_process(process.as_ref(), &mut families)
+        build::write(
+            &mut families,
+            "nshield_exporter_build",
+            "With what the exporter was built",
+        )
     }
 }
 

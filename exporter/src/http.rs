@@ -11,9 +11,9 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use tower_http::compression::CompressionLayer;
+use vcm_telemetry::exposition::Format;
 
 use crate::collect::Shared;
-use crate::exposition::negotiate::Format;
 use crate::families::Exposition;
 use crate::state::CollectorName;
 

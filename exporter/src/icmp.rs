@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use nshield::ModuleNumber;
 use nshield::icmp::{Echo, EchoError, SocketKind};
+use vcm_telemetry::histogram::Histogram;
 
 use crate::clock::UnixTime;
-use crate::histogram::Histogram;
 use crate::modules::KnownModules;
 
 /// Upper bounds of the round-trip time in seconds: 50 us, doubled up to 3.3 s.

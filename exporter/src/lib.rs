@@ -2,7 +2,7 @@
 //!
 //! Reading order follows a value from the host to the scrape: [`collect`] runs the vendor's tools
 //! and sends echoes in the background, [`state`] holds what the newest run showed, [`families`]
-//! says which metric each of it is, [`exposition`] turns families into text, [`http`] serves it.
+//! says which metric each of it is, `vcm_telemetry` turns families into text, [`http`] serves it.
 //! A scrape only ever reads memory: whatever a tool does, scrapes answer.
 
 pub mod app;
@@ -11,14 +11,10 @@ pub mod clock;
 pub mod collect;
 pub mod commands;
 pub mod config;
-pub mod exposition;
 pub mod families;
-pub mod histogram;
 pub mod http;
 pub mod icmp;
-pub mod logging;
 pub mod memory;
 pub mod modules;
-pub mod process;
 pub mod start_time;
 pub mod state;

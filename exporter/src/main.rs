@@ -7,12 +7,12 @@ use clap::Parser;
 use vcm_exporter::app::{self, EXIT_CONFIG};
 use vcm_exporter::args::Args;
 use vcm_exporter::config::{Config, ConfigError};
-use vcm_exporter::logging;
+use vcm_telemetry::logging::Text;
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let args = Args::parse();
-    logging::init(args.log_level, args.log_format);
+    args.log.start(Text::Pairs);
     let config = match args
         .config_file
         .as_deref()

@@ -15,22 +15,31 @@ use vcm_recovery::inventory::Inventory;
 use vcm_recovery::policy::Policy;
 use vcm_recovery::state::HostState;
 use vcm_recovery::time::Time;
+use vcm_telemetry::exposition::render;
+use vcm_telemetry::process::Process;
 
 use crate::board::Board;
 use crate::store::counted::StoreOperation;
 use crate::webhook::Rejection;
 
 mod counts;
-mod exposition;
 mod gauges;
 mod known;
 mod lag;
-mod process;
 
-pub use exposition::{Exposition, Format};
+pub use vcm_telemetry::exposition::Format;
 
 /// What stands before every name but `process_*`.
 const PREFIX: &str = "vcm_remediator";
+
+/// A complete answer to a scrape.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exposition {
+    /// The header `Content-Type`.
+    pub content_type: &'static str,
+    /// The body.
+    pub body: String,
+}
 
 /// All metrics of the program.
 pub struct Metrics {
@@ -52,7 +61,7 @@ impl Metrics {
             policy: Arc::clone(policy),
             board: Arc::clone(board),
         }));
-        registry.register_collector(Box::new(process::Process));
+        registry.register_collector(Box::new(Process));
         Self {
             registry,
             counts,
@@ -65,7 +74,10 @@ impl Metrics {
     /// # Errors
     /// When a metric cannot be formatted, which would be a defect.
     pub fn exposition(&self, format: Format) -> Result<Exposition, fmt::Error> {
-        exposition::render(&self.registry, format)
+        Ok(Exposition {
+            content_type: format.content_type(),
+            body: render(&self.registry, format)?,
+        })
     }
 
     /// Counts a stored event. `before` is the host's state without it.

@@ -1,10 +1,9 @@
-//! The exporter itself: its collectors, its runs of tools, its build and its process.
+//! The exporter itself: its collectors and its runs of tools.
 
 use std::fmt;
 
-use crate::exposition::{Families, Labels};
-use crate::process::ProcessStatus;
 use crate::state::{CollectorName, CollectorRecord, State};
+use vcm_telemetry::families::{Families, Labels};
 
 pub(super) fn write(state: &State, families: &mut Families<'_>) -> fmt::Result {
     families.gauge(
@@ -83,64 +82,4 @@ fn write_commands(state: &State, families: &mut Families<'_>) -> fmt::Result {
             })
         }),
     )
-}
-
-pub(super) fn write_build(families: &mut Families<'_>) -> fmt::Result {
-    let labels = [
-        ("version", env!("CARGO_PKG_VERSION")),
-        ("revision", env!("VCM_REVISION")),
-        ("rustc", env!("VCM_RUSTC")),
-    ];
-    families.info(
-        "nshield_exporter_build",
-        "With what the exporter was built",
-        [labels
-            .map(|(name, value)| (name, value.to_owned()))
-            .to_vec()],
-    )
-}
-
-pub(super) fn write_process(
-    process: Option<&ProcessStatus>,
-    families: &mut Families<'_>,
-) -> fmt::Result {
-    let Some(process) = process else {
-        return Ok(());
-    };
-    families.seconds_counter(
-        "process_cpu_seconds",
-        "Total user and system CPU time spent in seconds.",
-        process.cpu_seconds,
-    )?;
-    let max_fds = process.max_fds.map(|max| max as f64);
-    for (name, help, value) in [
-        (
-            "process_open_fds",
-            "Number of open file descriptors.",
-            Some(process.open_fds as f64),
-        ),
-        (
-            "process_max_fds",
-            "Maximum number of open file descriptors.",
-            max_fds,
-        ),
-        (
-            "process_virtual_memory_bytes",
-            "Virtual memory size in bytes.",
-            Some(process.virtual_bytes as f64),
-        ),
-        (
-            "process_resident_memory_bytes",
-            "Resident memory size in bytes.",
-            Some(process.resident_bytes as f64),
-        ),
-        (
-            "process_start_time_seconds",
-            "Start time of the process since unix epoch in seconds.",
-            Some(process.start_time_seconds),
-        ),
-    ] {
-        families.gauge(name, help, value.map(|value| (Labels::new(), value)))?;
-    }
-    Ok(())
 }

@@ -4,8 +4,8 @@ use std::fmt;
 
 use nshield::hardserver::HardserverState;
 
-use crate::exposition::{Families, Labels};
 use crate::state::State;
+use vcm_telemetry::families::{Families, Labels};
 
 /// Counters of `ServerGlobals`: name, statistic.
 const COUNTERS: [(&str, &str, &str); 6] = [

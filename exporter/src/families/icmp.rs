@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use crate::exposition::{Families, Labels};
 use crate::icmp::{EchoEnd, TargetKey, TargetRecord};
 use crate::state::State;
+use vcm_telemetry::families::{Families, Labels};
 
 pub(super) fn write(state: &State, families: &mut Families<'_>) -> fmt::Result {
     write_counters(state, families)?;

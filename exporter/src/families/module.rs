@@ -6,9 +6,9 @@ use nshield::ModuleState;
 use nshield::enquiry::ModuleSection;
 
 use super::module_label;
-use crate::exposition::Families;
 use crate::modules::Identity;
 use crate::state::State;
+use vcm_telemetry::families::Families;
 
 pub(super) fn write(state: &State, families: &mut Families<'_>) -> fmt::Result {
     write_identity(state, families)?;

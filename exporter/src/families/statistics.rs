@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::module_label;
-use crate::exposition::{Families, Labels};
 use crate::state::State;
+use vcm_telemetry::families::{Families, Labels};
 
 /// Counters per module: name, group, statistic, help.
 const COUNTERS: [(&str, &str, &str, &str); 8] = [

@@ -9,7 +9,7 @@ use nshield::hardserver::HardserverState;
 use nshield::runner::{Invocation, run};
 use nshield::tools::Deadlines;
 use vcm_exporter::collect::enquiry;
-use vcm_exporter::exposition::negotiate::Format;
+use vcm_telemetry::exposition::Format;
 
 fn assert_golden(name: &str, text: &str) {
     let path = format!("{}/tests/golden/{name}.txt", env!("CARGO_MANIFEST_DIR"));

@@ -9,9 +9,9 @@ use std::time::Duration;
 use nshield::tools::{Deadlines, Installation};
 use vcm_exporter::collect::{Shared, enquiry, stattree};
 use vcm_exporter::config::Config;
-use vcm_exporter::exposition::negotiate::Format;
 use vcm_exporter::families::Exposition;
 use vcm_exporter::http::HttpState;
+use vcm_telemetry::exposition::Format;
 
 pub(crate) const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../nshield/tests/fixtures");
 

@@ -1,60 +1,19 @@
-//! The log, on standard error.
+//! The log of the server: the flags of `vcm_telemetry`, and lines that name the host they are about.
 
-use clap::{Args, ValueEnum};
-use tracing::level_filters::LevelFilter;
+use clap::Args;
+use vcm_telemetry::logging::{LogFlags, Text};
 
 /// How much is logged, and in which form.
 #[derive(Debug, Args)]
 pub(super) struct Logging {
-    /// The least important messages that are logged.
-    #[arg(
-        long = "log.level",
-        value_name = "LEVEL",
-        value_enum,
-        default_value = "info"
-    )]
-    level: Level,
-    /// The form of a message.
-    #[arg(
-        long = "log.format",
-        value_name = "FORMAT",
-        value_enum,
-        default_value = "logfmt"
-    )]
-    format: Format,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Level {
-    Debug,
-    Info,
-    Warn,
-    Error,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Format {
-    Logfmt,
-    Json,
+    #[command(flatten)]
+    flags: LogFlags,
 }
 
 impl Logging {
     /// Starts logging. A second call changes nothing.
     pub(super) fn start(&self) {
-        let level = match self.level {
-            Level::Debug => LevelFilter::DEBUG,
-            Level::Info => LevelFilter::INFO,
-            Level::Warn => LevelFilter::WARN,
-            Level::Error => LevelFilter::ERROR,
-        };
-        let builder = tracing_subscriber::fmt()
-            .with_max_level(level)
-            .with_writer(std::io::stderr)
-            .with_ansi(false)
-            .with_target(false);
-        let _started_before = match self.format {
-            Format::Logfmt => builder.try_init(),
-            Format::Json => builder.json().try_init(),
-        };
+        // The host is a span around everything that is done about it, and errors carry sources.
+        self.flags.start(Text::Spans);
     }
 }

@@ -14,8 +14,9 @@ use vcm_recovery::state::HostState;
 use vcm_recovery::tier::Rung;
 use vcm_recovery::time::Time;
 use vcm_recovery::verdict::Verdict;
+use vcm_telemetry::families::Labels;
 
-use super::known::{Known, Labels, Seconds, target_labels, with};
+use super::known::{Known, Seconds, target_labels, with};
 use crate::store::counted::StoreOperation;
 use crate::webhook::Rejection;
 
@@ -327,15 +328,26 @@ pub(super) fn targets(inventory: &Inventory) -> impl Iterator<Item = Target> {
 }
 
 fn closing_series() -> impl Iterator<Item = Labels> {
-    Ending::ALL.into_iter().flat_map(|ending| {
-        let outcome = vec![("outcome", ending.as_str().to_owned())];
-        Actor::ALL.map(|actor| with(outcome.clone(), "actor", actor.as_str()))
-    })
+    pairs(
+        ("outcome", Ending::ALL.map(Ending::as_str)),
+        ("actor", Actor::ALL.map(Actor::as_str)),
+    )
 }
 
 fn verdict_series() -> impl Iterator<Item = Labels> {
-    Guard::ALL.into_iter().flat_map(|guard| {
-        let guard = vec![("guard", guard.as_str().to_owned())];
-        Rung::ALL.map(|rung| with(guard.clone(), "tier", rung.as_str()))
+    pairs(
+        ("guard", Guard::ALL.map(Guard::as_str)),
+        ("tier", Rung::ALL.map(Rung::as_str)),
+    )
+}
+
+/// Every value of one label with every value of another.
+fn pairs<const M: usize, const N: usize>(
+    (outer, outer_values): (&'static str, [&'static str; M]),
+    (inner, inner_values): (&'static str, [&'static str; N]),
+) -> impl Iterator<Item = Labels> {
+    outer_values.into_iter().flat_map(move |value| {
+        let labels = vec![(outer, value.to_owned())];
+        inner_values.map(|value| with(labels.clone(), inner, value))
     })
 }

@@ -6,19 +6,19 @@ use std::sync::Arc;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
-use prometheus_client::metrics::MetricType;
 use vcm_recovery::fleet::FleetView;
 use vcm_recovery::incident::IncidentState;
 use vcm_recovery::inventory::Inventory;
 use vcm_recovery::page::PageReason;
 use vcm_recovery::policy::{Mode, Policy};
 use vcm_recovery::state::HostState;
+use vcm_telemetry::build;
+use vcm_telemetry::families::{Families, Labels};
 
 use super::PREFIX;
 use super::counts::{attempt_labels, attempt_series, stands_at};
-use super::known::{Labels, target_labels, with};
+use super::known::{target_labels, with};
 use crate::board::Board;
-use crate::build;
 
 /// Where the gauges come from.
 #[derive(Debug)]
@@ -29,9 +29,9 @@ pub(super) struct Gauges {
 }
 
 impl Collector for Gauges {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let hosts = self.board.all();
-        let out = &mut encoder;
+        let out = &mut Families::new(encoder);
         build_info(out)?;
         self.target_info(out)?;
         self.mode(out)?;
@@ -45,7 +45,7 @@ impl Collector for Gauges {
 }
 
 impl Gauges {
-    fn target_info(&self, out: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+    fn target_info(&self, out: &mut Families<'_>) -> Result<(), fmt::Error> {
         let text = |value: Option<String>| value.unwrap_or_default();
         let rows = self.inventory.hosts.values().flat_map(|host| {
             host.modules.iter().map(move |(number, module)| {
@@ -59,34 +59,21 @@ impl Gauges {
                 ]
             })
         });
-        info(
-            out,
-            "target",
-            "The modules of the inventory, for joins",
-            rows,
-        )
+        let name = format!("{PREFIX}_target");
+        out.info(&name, "The modules of the inventory, for joins.", rows)
     }
 
-    fn mode(&self, out: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let help = "The mode that counts for a host: the lower of its own and the global one";
-        let rows = self.inventory.hosts.values().flat_map(|host| {
-            let mode = self.policy.mode_of(host.mode);
+    fn mode(&self, out: &mut Families<'_>) -> Result<(), fmt::Error> {
+        let help = "The mode that counts for a host: the lower of its own and the global one.";
+        let rows = self.inventory.hosts.values().map(|host| {
             let labels = vec![("host", host.name.to_string())];
-            Mode::ALL.map(|state| {
-                (
-                    with(labels.clone(), "state", state.as_str()),
-                    i64::from(state == mode),
-                )
-            })
+            (labels, self.policy.mode_of(host.mode))
         });
-        gauge(out, "mode", help, rows)
+        let name = format!("{PREFIX}_mode");
+        out.states(&name, help, &Mode::ALL, Mode::as_str, rows)
     }
 
-    fn attempts(
-        &self,
-        out: &mut DescriptorEncoder<'_>,
-        hosts: &[Arc<HostState>],
-    ) -> Result<(), fmt::Error> {
+    fn attempts(&self, out: &mut Families<'_>, hosts: &[Arc<HostState>]) -> Result<(), fmt::Error> {
         let none: BTreeMap<Labels, i64> = attempt_series(&self.inventory)
             .map(|labels| (labels, 0))
             .collect();
@@ -102,11 +89,7 @@ impl Gauges {
         gauge(out, "attempt_in_progress", help, in_progress)
     }
 
-    fn budgets(
-        &self,
-        out: &mut DescriptorEncoder<'_>,
-        hosts: &[Arc<HostState>],
-    ) -> Result<(), fmt::Error> {
+    fn budgets(&self, out: &mut Families<'_>, hosts: &[Arc<HostState>]) -> Result<(), fmt::Error> {
         let fleet = FleetView::of(hosts.iter().map(AsRef::as_ref));
         let host = hosts
             .iter()
@@ -137,16 +120,12 @@ impl Gauges {
     }
 }
 
-fn build_info(out: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-    let labels: Labels = vec![
-        ("version", build::VERSION.to_owned()),
-        ("revision", build::REVISION.to_owned()),
-        ("rustc", build::RUSTC.to_owned()),
-    ];
-    info(out, "build", "The running program", [labels])
+fn build_info(out: &mut Families<'_>) -> Result<(), fmt::Error> {
+    let name = format!("{PREFIX}_build");
+    build::write(out, &name, "The running program.")
 }
 
-fn incidents(out: &mut DescriptorEncoder<'_>, hosts: &[Arc<HostState>]) -> Result<(), fmt::Error> {
+fn incidents(out: &mut Families<'_>, hosts: &[Arc<HostState>]) -> Result<(), fmt::Error> {
     let mut counts = IncidentState::ALL.map(|state| (state, 0));
     for (_, state) in open_incidents(hosts) {
         for (counted, number) in &mut counts {
@@ -157,23 +136,13 @@ fn incidents(out: &mut DescriptorEncoder<'_>, hosts: &[Arc<HostState>]) -> Resul
     gauge(out, "incidents", "Open incidents by state", rows)
 }
 
-fn incident_state(
-    out: &mut DescriptorEncoder<'_>,
-    hosts: &[Arc<HostState>],
-) -> Result<(), fmt::Error> {
-    let rows = open_incidents(hosts).flat_map(|(labels, current)| {
-        IncidentState::ALL.map(|state| {
-            (
-                with(labels.clone(), "state", state),
-                i64::from(state == current),
-            )
-        })
-    });
-    gauge(
-        out,
-        "incident_state",
-        "The state of each open incident",
-        rows,
+fn incident_state(out: &mut Families<'_>, hosts: &[Arc<HostState>]) -> Result<(), fmt::Error> {
+    out.states(
+        &format!("{PREFIX}_incident_state"),
+        "The state of each open incident.",
+        &IncidentState::ALL,
+        IncidentState::as_str,
+        open_incidents(hosts),
     )
 }
 
@@ -185,10 +154,7 @@ fn open_incidents(hosts: &[Arc<HostState>]) -> impl Iterator<Item = (Labels, Inc
     })
 }
 
-fn incident_blocked(
-    out: &mut DescriptorEncoder<'_>,
-    hosts: &[Arc<HostState>],
-) -> Result<(), fmt::Error> {
+fn incident_blocked(out: &mut Families<'_>, hosts: &[Arc<HostState>]) -> Result<(), fmt::Error> {
     let incidents = hosts.iter().flat_map(|host| &host.incidents);
     let rows = incidents.flat_map(|(target, incident)| {
         let tier = stands_at(incident.standing);
@@ -201,7 +167,7 @@ fn incident_blocked(
     gauge(out, "incident_blocked", help, rows)
 }
 
-fn pages(out: &mut DescriptorEncoder<'_>, hosts: &[Arc<HostState>]) -> Result<(), fmt::Error> {
+fn pages(out: &mut Families<'_>, hosts: &[Arc<HostState>]) -> Result<(), fmt::Error> {
     let rows = PageReason::ALL.map(|reason| {
         let open = hosts.iter().flat_map(|host| host.pages.keys());
         let number = open.filter(|(_, open)| *open == reason).count();
@@ -211,37 +177,19 @@ fn pages(out: &mut DescriptorEncoder<'_>, hosts: &[Arc<HostState>]) -> Result<()
     gauge(out, "pages", "Open pages: a human is needed", rows)
 }
 
-/// A gauge with these series; without any it is left out.
+/// A gauge under the program's own prefix.
 fn gauge(
-    out: &mut DescriptorEncoder<'_>,
+    out: &mut Families<'_>,
     name: &str,
     help: &str,
     rows: impl IntoIterator<Item = (Labels, i64)>,
 ) -> Result<(), fmt::Error> {
-    let mut rows = rows.into_iter().peekable();
-    if rows.peek().is_none() {
-        return Ok(());
-    }
-    let name = format!("{PREFIX}_{name}");
-    let mut family = out.encode_descriptor(&name, &format!("{help}."), None, MetricType::Gauge)?;
-    rows.try_for_each(|(labels, value)| family.encode_family(&labels)?.encode_gauge(&value))
-}
-
-/// An info metric with these label sets, of which empty labels are left out.
-fn info(
-    out: &mut DescriptorEncoder<'_>,
-    name: &str,
-    help: &str,
-    rows: impl IntoIterator<Item = Labels>,
-) -> Result<(), fmt::Error> {
-    let mut rows = rows.into_iter().peekable();
-    if rows.peek().is_none() {
-        return Ok(());
-    }
-    let name = format!("{PREFIX}_{name}");
-    let mut family = out.encode_descriptor(&name, &format!("{help}."), None, MetricType::Info)?;
-    rows.try_for_each(|mut labels| {
-        labels.retain(|(_, value)| !value.is_empty());
-        family.encode_info(&labels)
-    })
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "numbers of attempts, incidents and pages, exact up to 2^53"
+    )]
+    let rows = rows
+        .into_iter()
+        .map(|(labels, value)| (labels, value as f64));
+    out.gauge(&format!("{PREFIX}_{name}"), &format!("{help}."), rows)
 }

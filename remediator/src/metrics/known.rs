@@ -14,9 +14,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::{MetricType, TypedMetric};
 use vcm_recovery::inventory::Target;
-
-/// The labels of one series.
-pub(super) type Labels = Vec<(&'static str, String)>;
+use vcm_telemetry::families::Labels;
 
 /// A gauge of seconds.
 pub(super) type Seconds = Gauge<f64, AtomicU64>;

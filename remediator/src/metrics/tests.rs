@@ -100,6 +100,11 @@ impl Program {
             .collect()
     }
 
+    /// The sum of every series of a family.
+    fn sum(&self, family: &str) -> f64 {
+        self.values(family, "").iter().sum()
+    }
+
     fn value(&self, family: &str, labels: &str) -> f64 {
         let values = self.values(family, labels);
         assert_eq!(values.len(), 1, "{family}{{{labels}}} in\n{}", self.text());
@@ -148,6 +153,15 @@ fn report(number: u128, report: Report) -> Change {
         attempt: AttemptId::from_bits(number),
         report,
     }
+}
+
+fn ended(number: u128) -> Change {
+    report(
+        number,
+        Report::Ended {
+            detail: String::new(),
+        },
+    )
 }
 
 fn settled(number: u128, outcome: Outcome) -> Change {
@@ -244,33 +258,16 @@ fn each_state_family_has_exactly_one_state() {
         ruling(&[(Guard::NotBefore, Verdict::refuse("too early"))]),
         intent(1, &host(), Rung::Retry),
         report(1, Report::Accepted),
-        report(
-            1,
-            Report::Ended {
-                detail: String::new(),
-            },
-        ),
+        ended(1),
         settled(1, Outcome::Unknown),
         settled(1, Outcome::Failed),
     ] {
         program.event(SECOND, change);
         let states = program.values("vcm_remediator_incident_state", "module=\"1\"");
         assert_eq!((states.len(), states.iter().sum::<f64>()), (9, 1.0));
-        assert_eq!(
-            program
-                .values("vcm_remediator_incidents", "")
-                .iter()
-                .sum::<f64>(),
-            1.0
-        );
+        assert_eq!(program.sum("vcm_remediator_incidents"), 1.0);
     }
-    assert_eq!(
-        program
-            .values("vcm_remediator_mode", "")
-            .iter()
-            .sum::<f64>(),
-        1.0
-    );
+    assert_eq!(program.sum("vcm_remediator_mode"), 1.0);
 }
 
 #[test]
@@ -325,12 +322,7 @@ fn an_attempt_is_counted_when_it_may_have_started_and_once() {
         (
             &[
                 report(1, Report::Accepted),
-                report(
-                    1,
-                    Report::Ended {
-                        detail: String::new(),
-                    },
-                ),
+                ended(1),
                 settled(1, Outcome::Unknown),
                 settled(1, Outcome::Failed),
                 settled(1, Outcome::Failed),
@@ -426,13 +418,7 @@ fn pages_are_counted_while_they_are_open() {
         1.0
     );
     program.event(NO_TIME, Change::PageCleared { reason });
-    assert_eq!(
-        program
-            .values("vcm_remediator_pages", "")
-            .iter()
-            .sum::<f64>(),
-        0.0
-    );
+    assert_eq!(program.sum("vcm_remediator_pages"), 0.0);
 }
 
 #[test]

@@ -5,7 +5,6 @@
 //! unknown are no types here; there is neither UNIT nor EOF.
 
 /// Converts a complete exposition.
-#[must_use]
 pub(super) fn from_open_metrics(open_metrics: &str) -> String {
     let mut text = String::with_capacity(open_metrics.len());
     let mut help = None;

@@ -1,11 +1,7 @@
-//! Turns families of samples into the text that Prometheus reads.
+//! Writes families of samples, for collectors that derive them at each scrape.
 //!
-//! prometheus-client writes OpenMetrics; [`text`] converts that to the older text format for those
-//! who ask for it. Families are written in the order of the code and samples in the order of their
-//! maps, so that two scrapes of one state are the same bytes.
-
-pub mod negotiate;
-pub mod text;
+//! Families are written in the order of the code and samples in the order of their maps, so that
+//! two scrapes of one state are the same bytes. A family without samples is left out.
 
 use std::collections::HashMap;
 use std::fmt;
