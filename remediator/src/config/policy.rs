@@ -93,12 +93,7 @@ pub(super) fn checked(
             default.hardserver_down_not_before,
         ),
         spacing: span("spacing", &raw.spacing, &ANY, default.spacing),
-        healthy_for: span(
-            "healthy_for",
-            &raw.healthy_for,
-            &HOLDS,
-            default.healthy_for,
-        ),
+        healthy_for: span("healthy_for", &raw.healthy_for, &HOLDS, default.healthy_for),
         stale_alert_after: span(
             "stale_alert_after",
             &raw.stale_alert_after,
