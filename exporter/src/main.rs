@@ -7,12 +7,11 @@ use clap::Parser;
 use vcm_exporter::app::{self, EXIT_CONFIG};
 use vcm_exporter::args::Args;
 use vcm_exporter::config::{Config, ConfigError};
-use vcm_telemetry::logging::Text;
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let args = Args::parse();
-    args.log.start(Text::Pairs);
+    args.log.start();
     let config = match args
         .config_file
         .as_deref()

@@ -5,12 +5,10 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::build;
 use crate::host::cli::HostArgs;
 
 mod check_config;
 mod config_file;
-mod logging;
 mod serve;
 
 /// The exit code of a failure at run time.
@@ -24,7 +22,7 @@ const EXIT_CONFIG: u8 = 78;
 ///
 /// Exit codes: 0 done, 1 failed at run time, 2 wrong arguments, 78 bad configuration.
 #[derive(Debug, Parser)]
-#[command(name = "vcm-remediator", version = build::VERSION)]
+#[command(name = "vcm-remediator", version = env!("CARGO_PKG_VERSION"))]
 pub struct Arguments {
     #[command(subcommand)]
     command: Command,

@@ -11,7 +11,6 @@
 //! ```
 
 pub mod board;
-pub mod build;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -105,7 +105,7 @@ impl Serving {
     fn wait_until_ready(&mut self) {
         let mut log = BufReader::new(self.child.stderr.take().unwrap());
         let mut lines = String::new();
-        while !lines.contains(" ready ") {
+        while !lines.contains("msg=ready") {
             assert_ne!(
                 log.read_line(&mut lines).unwrap(),
                 0,

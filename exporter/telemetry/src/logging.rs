@@ -1,5 +1,6 @@
 //! The log, on standard error.
 
+use std::error::Error;
 use std::fmt::{self, Write};
 
 use clap::{Args, ValueEnum};
@@ -8,8 +9,8 @@ use tracing::level_filters::LevelFilter;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
-use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
+use tracing_subscriber::registry::{LookupSpan, Scope};
 
 /// The flags of the log.
 #[derive(Debug, Clone, Copy, Args)]
@@ -45,18 +46,9 @@ enum Format {
     Json,
 }
 
-/// How a line of text names what it belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Text {
-    /// `key=value` pairs of the event alone, as Prometheus and its exporters log them.
-    Pairs,
-    /// The spans around an event with their fields, then the event with the sources of its errors.
-    Spans,
-}
-
 impl LogFlags {
     /// Starts logging. Later calls change nothing.
-    pub fn start(self, text: Text) {
+    pub fn start(self) {
         let level = match self.level {
             Level::Debug => LevelFilter::DEBUG,
             Level::Info => LevelFilter::INFO,
@@ -68,15 +60,15 @@ impl LogFlags {
             .with_writer(std::io::stderr)
             .with_ansi(false)
             .with_target(false);
-        let _started_before = match (self.format, text) {
-            (Format::Json, _) => builder.json().try_init(),
-            (Format::Logfmt, Text::Pairs) => builder.event_format(Logfmt).try_init(),
-            (Format::Logfmt, Text::Spans) => builder.try_init(),
+        let _started_before = match self.format {
+            Format::Json => builder.json().try_init(),
+            Format::Logfmt => builder.event_format(Logfmt).try_init(),
         };
     }
 }
 
-/// `key=value` pairs as Prometheus and its exporters log them.
+/// `key=value` pairs as Prometheus and its exporters log them: those of the event, and behind them
+/// those of the spans around it.
 struct Logfmt;
 
 impl<S, N> FormatEvent<S, N> for Logfmt
@@ -86,7 +78,7 @@ where
 {
     fn format_event(
         &self,
-        _context: &FmtContext<'_, S, N>,
+        context: &FmtContext<'_, S, N>,
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
@@ -99,7 +91,15 @@ where
         )?;
         let mut pairs = String::new();
         event.record(&mut Pairs(&mut pairs));
-        writeln!(writer, "{pairs}")
+        writer.write_str(&pairs)?;
+        for span in context.event_scope().into_iter().flat_map(Scope::from_root) {
+            let extensions = span.extensions();
+            let fields = extensions.get::<FormattedFields<N>>();
+            if let Some(fields) = fields.filter(|fields| !fields.is_empty()) {
+                write!(writer, " {fields}")?;
+            }
+        }
+        writeln!(writer)
     }
 }
 
@@ -121,6 +121,17 @@ impl Visit for Pairs<'_> {
         } else {
             write!(self.0, " {key}={value:?}")
         };
+    }
+
+    /// An error with its causes.
+    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
+        let mut chain = value.to_string();
+        let mut cause = value.source();
+        while let Some(error) = cause {
+            let _ = write!(chain, ": {error}");
+            cause = error.source();
+        }
+        self.record_str(field, &chain);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
@@ -188,14 +199,18 @@ mod tests {
         let writer = lines.clone();
         let subscriber = tracing_subscriber::fmt()
             .with_writer(move || writer.clone())
+            .with_ansi(false)
             .event_format(Logfmt)
             .finish();
+        let refused = io::Error::other(fmt::Error);
         tracing::subscriber::with_default(subscriber, || {
+            let _host = tracing::info_span!("host", host = %"tenant-1").entered();
             tracing::warn!(
                 module = 1,
                 from = "a b",
                 to = "x\ny=\"z\"",
                 ok = true,
+                error = &refused as &dyn Error,
                 "state changed"
             );
         });
@@ -203,6 +218,7 @@ mod tests {
         let (time, rest) = text.split_once(" level=").unwrap();
         assert!(time.starts_with("ts=2"), "{time}");
         let pairs = r#"warn msg="state changed" module=1 from="a b" to="x\ny=\"z\"" ok=true"#;
-        assert_eq!(rest, format!("{pairs}\n"));
+        let error = fmt::Error.to_string();
+        assert_eq!(rest, format!("{pairs} error={error:?} host=tenant-1\n"));
     }
 }

@@ -16,12 +16,12 @@ use tokio::task::JoinSet;
 use vcm_recovery::event::Event;
 use vcm_recovery::ids::HostName;
 use vcm_recovery::state::HostState;
+use vcm_telemetry::logging::LogFlags;
 
 use super::config_file::ConfigFile;
-use super::logging::Logging;
+
 use super::{EXIT_CONFIG, EXIT_FAILURE};
 use crate::board::Board;
-use crate::build;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Runner};
 use crate::engine::{Engine, EngineParts};
@@ -43,7 +43,7 @@ pub(super) struct ServeArgs {
     #[arg(long = "web.listen-address", value_name = "ADDRESS")]
     listen_address: Option<SocketAddr>,
     #[command(flatten)]
-    logging: Logging,
+    log: LogFlags,
 }
 
 /// Why the program could not start, or ended.
@@ -70,7 +70,7 @@ enum ServeError {
 impl ServeArgs {
     /// Serves until a signal asks for the end, or a part of the program has ended.
     pub(super) async fn run(self) -> ExitCode {
-        self.logging.start();
+        self.log.start();
         let Some(mut config) = self.config.load() else {
             return ExitCode::from(EXIT_CONFIG);
         };
@@ -233,7 +233,7 @@ impl Parts {
     fn log_start(&self) {
         let identity = self.app.store.identity();
         tracing::info!(
-            version = build::VERSION,
+            version = env!("CARGO_PKG_VERSION"),
             address = %self.address,
             store = %identity.store_id,
             epoch = %identity.epoch,

@@ -15,7 +15,6 @@ use vcm_recovery::time::Time;
 use super::App;
 use super::incidents::{self, Shown};
 use super::told;
-use crate::build;
 
 const STYLE: &str = "body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:76rem;\
 padding:0 1rem;color:#1c2126;background:#fff}h1{font-size:1.35rem}h2{font-size:1.1rem;\
@@ -82,7 +81,7 @@ fn head(html: &mut String, app: &App, now: Time) -> fmt::Result {
          <h1>vcm-remediator {}</h1><p class=\"quiet\">{} UTC · mode {} · \
          <a href=\"/api/v1/incidents\">incidents</a> · <a href=\"/api/v1/events\">events</a> · \
          <a href=\"/metrics\">metrics</a></p>",
-        Escaped(build::VERSION),
+        Escaped(env!("CARGO_PKG_VERSION")),
         At(now),
         app.policy.mode.as_str(),
     )?;
