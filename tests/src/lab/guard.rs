@@ -15,6 +15,7 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{LabError, binaries::installed, command};
 
@@ -86,6 +87,7 @@ impl Drop for Guard {
 
 /// The guard's own program: reads the list until the pipe closes, then undoes it.
 pub fn run(workspace: &Path, list: impl BufRead) {
+    let _deaf = deaf_to_signals();
     let list: Vec<Undo> = list
         .lines()
         .map_while(Result::ok)
@@ -108,6 +110,24 @@ pub fn run(workspace: &Path, list: impl BufRead) {
     if !list.contains(&Undo::KeepFiles) {
         std::fs::remove_dir_all(workspace).ok();
     }
+}
+
+/// Whoever ends the lab by name means the guard too, and then nothing would be cleaned up: it ends
+/// when the pipe closes, and not before. Handlers that nobody reads do just that.
+fn deaf_to_signals() -> std::io::Result<tokio::runtime::Runtime> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let entered = runtime.enter();
+    for kind in [
+        SignalKind::interrupt(),
+        SignalKind::terminate(),
+        SignalKind::hangup(),
+    ] {
+        drop(signal(kind)?);
+    }
+    drop(entered);
+    Ok(runtime)
 }
 
 fn kill_group(id: i32) {
