@@ -113,6 +113,8 @@ pub struct Attempt {
     pub ended_at: Option<Time>,
     /// Its outcome and when that was recorded.
     pub outcome: Option<(Outcome, Time)>,
+    /// Why it came to that outcome, as an operator reads it; empty until then.
+    pub reason: String,
 }
 
 impl Attempt {

@@ -58,6 +58,19 @@ pub enum Standing {
     OutOfRungs,
 }
 
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Observing => f.write_str("observing"),
+            Self::Ready(rung) => write!(f, "{rung} may start"),
+            Self::Waiting(rung) => write!(f, "{rung} has to wait"),
+            Self::Asking(rung) => write!(f, "{rung} only starts with a person's word"),
+            Self::Attempting(rung) => write!(f, "{rung} is under way"),
+            Self::OutOfRungs => f.write_str("no rung is left"),
+        }
+    }
+}
+
 /// Why the remediator does nothing more by itself. Left by health or by an operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -89,6 +102,17 @@ pub enum IncidentState {
     Exhausted,
     /// Left to people.
     HandedOver,
+}
+
+impl Latch {
+    /// The word used in output.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Exhausted => "exhausted",
+            Self::HandedOver => "handed_over",
+        }
+    }
 }
 
 impl IncidentState {

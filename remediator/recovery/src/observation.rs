@@ -102,6 +102,20 @@ pub enum HardserverLook {
     Unknown,
 }
 
+impl HardserverLook {
+    /// The word shown to people.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::SuspectedDown => "looks down",
+            Self::Unresponsive => "does not answer",
+            Self::PermissionDenied => "permission denied",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// What one look showed of a module.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModuleLook {
@@ -165,6 +179,20 @@ pub enum Network {
     NotApplicable,
 }
 
+impl Network {
+    /// The word shown to people.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Degraded => "degraded",
+            Self::Bad => "bad",
+            Self::Unknown => "unknown",
+            Self::NotApplicable => "not checked",
+        }
+    }
+}
+
 impl NetworkLook {
     /// The class of this look. Fewer echoes sent than [`ECHOES`] is unknown, never good.
     #[must_use]
@@ -209,6 +237,21 @@ pub enum Condition {
     HardwareFault,
     /// Not known.
     Unknown,
+}
+
+impl Condition {
+    /// The word shown to people.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Failed => "failed",
+            Self::Recovering => "on its way",
+            Self::InService => "worked on",
+            Self::HardwareFault => "hardware fault",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 impl ModuleLook {

@@ -244,6 +244,7 @@ impl HostState {
             interrupted: false,
             ended_at: None,
             outcome: None,
+            reason: String::new(),
         };
         self.attempts.insert(intent.attempt, attempt);
     }
@@ -264,10 +265,11 @@ impl HostState {
             }
             Report::Interrupted { .. } => attempt.interrupted = true,
             Report::Ended { .. } => attempt.ended_at = attempt.ended_at.or(Some(time)),
-            Report::Settled { outcome, .. } => {
+            Report::Settled { outcome, reason } => {
                 let known_unknown = *outcome == Outcome::Unknown && attempt.outcome.is_some();
                 if !known_unknown {
                     attempt.outcome = Some((*outcome, time));
+                    attempt.reason.clone_from(reason);
                 }
             }
         }

@@ -80,12 +80,10 @@ impl Judged<'_> {
         let Some((looked_at, condition)) = self.newest() else {
             return Verification::Pending;
         };
+        let may_return = !lost.is_empty() && looked_at < last_end && self.all_on_their_way(&lost);
         match condition {
-            Condition::Healthy => {
-                let may_return = looked_at < last_end && self.all_on_their_way(&lost);
-                self.healthy(looked_at >= window_end && !may_return, &lost)
-            }
-            _ if looked_at < window_end => Verification::Pending,
+            Condition::Healthy => self.healthy(looked_at >= window_end && !may_return, &lost),
+            _ if looked_at < window_end || may_return => Verification::Pending,
             Condition::Recovering | Condition::InService if looked_at < last_end => {
                 Verification::Pending
             }

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tracing::Instrument;
+use vcm_recovery::attempt::{Outcome, Report};
 use vcm_recovery::decide::{self, Action, Decision};
 use vcm_recovery::event::{Change, Entry, Event};
 use vcm_recovery::evidence::{Evidence, Look};
 use vcm_recovery::fleet::FleetView;
+use vcm_recovery::ids::AttemptId;
 use vcm_recovery::inventory::HostEntry;
 use vcm_recovery::policy::Site;
 use vcm_recovery::state::HostState;
@@ -292,7 +294,13 @@ fn log(event: &Event) {
     match &event.entry.change {
         Change::IncidentOpened => tracing::info!(incident, module, "incident opened"),
         Change::IncidentLatched { latch, reason } => {
-            tracing::warn!(incident, module, ?latch, reason, "incident latched");
+            tracing::warn!(
+                incident,
+                module,
+                latch = latch.as_str(),
+                reason,
+                "incident latched"
+            );
         }
         Change::IncidentClosed(closing) => tracing::info!(
             incident,
@@ -306,7 +314,7 @@ fn log(event: &Event) {
             incident, module, attempt = %intent.attempt, rung = %intent.rung, "attempt reserved"
         ),
         Change::AttemptReported { attempt, report } => {
-            tracing::info!(incident, module, %attempt, ?report, "attempt reported");
+            log_report(&incident, &module, *attempt, report)
         }
         Change::PageRaised { reason, text } => {
             tracing::error!(
@@ -321,7 +329,7 @@ fn log(event: &Event) {
             tracing::info!(incident, module, reason = reason.as_str(), "page cleared");
         }
         Change::Decided(ruling) => {
-            tracing::info!(incident, module, standing = ?ruling.standing, "decided");
+            tracing::info!(incident, module, standing = %ruling.standing, "decided");
         }
         Change::FactChanged(fact) => {
             tracing::info!(
@@ -332,7 +340,31 @@ fn log(event: &Event) {
             );
         }
         Change::Observed(summary) => {
-            tracing::info!(hardserver = ?summary.hardserver, "host looks different");
+            tracing::info!(
+                hardserver = summary.hardserver.as_str(),
+                "host looks different"
+            );
+        }
+    }
+}
+
+/// What came of an attempt; a warning where it did not help or nobody knows.
+fn log_report(incident: &str, module: &str, attempt: AttemptId, report: &Report) {
+    match report {
+        Report::Accepted => tracing::info!(incident, module, %attempt, "attempt accepted"),
+        Report::Ended { detail } => {
+            tracing::info!(incident, module, %attempt, detail, "the attempt's steps have ended");
+        }
+        Report::Interrupted { detail } => {
+            tracing::warn!(incident, module, %attempt, detail, "attempt cut short");
+        }
+        Report::Settled { outcome, reason } => {
+            let outcome_word = outcome.as_str();
+            if matches!(outcome, Outcome::Succeeded) {
+                tracing::info!(incident, module, %attempt, outcome = outcome_word, reason, "attempt settled");
+            } else {
+                tracing::warn!(incident, module, %attempt, outcome = outcome_word, reason, "attempt settled");
+            }
         }
     }
 }

@@ -5,8 +5,9 @@
 use std::fmt::{self, Display, Write as _};
 
 use jiff::Timestamp;
-use vcm_recovery::attempt::Attempt;
+use vcm_recovery::attempt::{Attempt, Outcome};
 use vcm_recovery::event::Event;
+use vcm_recovery::incident::Standing;
 use vcm_recovery::inventory::{HostEntry, Target};
 use vcm_recovery::observation::Condition;
 use vcm_recovery::state::HostState;
@@ -155,8 +156,12 @@ fn verdicts(html: &mut String, incident: &Shown) -> fmt::Result {
         .filter(|given| given.verdict != "not_applicable");
     let mut in_the_way = in_the_way.peekable();
     if in_the_way.peek().is_none() {
-        html.push_str("<p class=\"quiet\">Nothing stands in the way of the next rung.</p>");
-        return Ok(());
+        let standing = if incident.standing == Standing::Observing {
+            "Not seen failed: nothing to do.".to_owned()
+        } else {
+            format!("Where it stands: {}.", incident.standing)
+        };
+        return write!(html, "<p class=\"quiet\">{}</p>", Escaped(standing));
     }
     html.push_str("<table><tr><th>Tier<th>Guard<th>Says<th>Because<th>Until");
     for given in in_the_way {
@@ -262,17 +267,21 @@ fn attempts(html: &mut String, hosts: &[std::sync::Arc<HostState>]) -> fmt::Resu
     html.push_str("<table><tr><th>Began<th>Target<th>Tier<th>Commands<th>Outcome");
     for attempt in attempts {
         let outcome = match (attempt.outcome, attempt.ended_at) {
-            (Some((outcome, _)), _) => outcome.as_str(),
-            (None, Some(_)) => "being verified",
-            (None, None) => "running",
+            (Some((outcome @ (Outcome::Refused | Outcome::Cancelled), _)), _) => {
+                format!("{}, nothing was run: {}", outcome.as_str(), attempt.reason)
+            }
+            (Some((outcome, _)), _) => format!("{}: {}", outcome.as_str(), attempt.reason),
+            (None, Some(_)) => "being verified".to_owned(),
+            (None, None) => "running".to_owned(),
         };
         write!(
             html,
-            "<tr><td>{}<td>{}<td>{}<td><code>{}</code><td>{outcome}",
+            "<tr><td>{}<td>{}<td>{}<td><code>{}</code><td>{}",
             At(attempt.reserved_at),
             Escaped(&attempt.intent.target),
             attempt.intent.rung,
             Escaped(commands(attempt)),
+            Escaped(outcome),
         )?;
     }
     html.push_str("</table>");

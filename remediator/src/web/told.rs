@@ -2,7 +2,6 @@
 
 use vcm_recovery::attempt::Report;
 use vcm_recovery::event::{Change, Ruling, Summary};
-use vcm_recovery::incident::Standing;
 use vcm_recovery::step::{Program, Step};
 use vcm_recovery::verdict::Verdict;
 
@@ -48,7 +47,7 @@ pub(super) fn change(change: &Change) -> String {
         }
         Change::IntentReserved(intent) => {
             let steps: Vec<String> = intent.steps.iter().map(|planned| step(*planned)).collect();
-            format!("{} is started: {}", intent.rung, steps.join("; "))
+            format!("{} is reserved: {}", intent.rung, steps.join("; "))
         }
         Change::AttemptReported { report, .. } => match report {
             Report::Accepted => "the host runner has accepted the attempt".to_owned(),
@@ -69,14 +68,16 @@ fn observed(summary: &Summary) -> String {
         .iter()
         .map(|seen| {
             format!(
-                "module {} {:?}, network {:?}",
-                seen.module, seen.condition, seen.network
+                "module {} {}, network {}",
+                seen.module,
+                seen.condition.as_str(),
+                seen.network.as_str()
             )
         })
         .collect();
     let seen = format!(
-        "hardserver {:?}; {}",
-        summary.hardserver,
+        "hardserver {}; {}",
+        summary.hardserver.as_str(),
         modules.join("; ")
     );
     match &summary.problem {
@@ -86,14 +87,6 @@ fn observed(summary: &Summary) -> String {
 }
 
 fn decided(ruling: &Ruling) -> String {
-    let stands = match ruling.standing {
-        Standing::Observing => "observing".to_owned(),
-        Standing::Ready(rung) => format!("{rung} may start"),
-        Standing::Waiting(rung) => format!("{rung} has to wait"),
-        Standing::Asking(rung) => format!("{rung} only starts with a person's word"),
-        Standing::Attempting(rung) => format!("{rung} is under way"),
-        Standing::OutOfRungs => "no rung is left".to_owned(),
-    };
     let in_the_way: Vec<String> = ruling
         .verdicts
         .iter()
@@ -112,7 +105,7 @@ fn decided(ruling: &Ruling) -> String {
         .take(REASONS_MAX)
         .map(|reason| format!("; {reason}"))
         .collect();
-    format!("{stands}{first}{more}")
+    format!("{}{first}{more}", ruling.standing)
 }
 
 /// When a verdict ends by itself.

@@ -221,16 +221,19 @@ impl Draft<'_> {
                 Some((Outcome::Refused | Outcome::Cancelled, _))
             )
         };
-        let refusals = self
+        let attempts: Vec<&Attempt> = self
             .state
             .attempts_of(incident)
             .filter(never_started)
-            .count();
-        (refusals >= REFUSALS_PAGED).then(|| {
-            (
-                PageReason::HostRunner,
-                format!("{refusals} attempts were refused on the host or never started there"),
-            )
-        })
+            .collect();
+        let last = attempts
+            .last()
+            .filter(|_| attempts.len() >= REFUSALS_PAGED)?;
+        let text = format!(
+            "{} attempts were refused on the host or never started there; the last one: {}",
+            attempts.len(),
+            last.reason
+        );
+        Some((PageReason::HostRunner, text))
     }
 }

@@ -197,6 +197,7 @@ impl Base {
             interrupted: false,
             ended_at: None,
             outcome: outcome.map(|outcome| (outcome, at)),
+            reason: String::new(),
         };
         self.state
             .attempts
