@@ -1,5 +1,6 @@
 //! The collectors: each runs in the background, one run after the other.
 
+mod cause;
 pub mod enquiry;
 pub mod icmp;
 pub mod stattree;

@@ -67,15 +67,6 @@ impl ErrorReason {
             Self::TimeExceeded => "time_exceeded",
         }
     }
-
-    /// Returns whether nothing was sent, so that nothing is known about the target.
-    #[must_use]
-    pub const fn is_local(self) -> bool {
-        match self {
-            Self::Send | Self::Permission | Self::Resolve => true,
-            Self::Unreachable | Self::TimeExceeded => false,
-        }
-    }
 }
 
 /// How an echo ended, as it is counted.

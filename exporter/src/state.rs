@@ -195,11 +195,22 @@ impl State {
         self.modules.suggest(config);
     }
 
-    /// Takes in how a run of a collector went.
-    pub fn collector_ended(&mut self, name: CollectorName, success: bool, duration: Duration) {
+    /// Takes in how a run of a collector went: `failure` says in words why it did not give
+    /// everything. Only a change is logged, so that a collector that goes on failing is one line.
+    pub fn collector_ended(
+        &mut self,
+        name: CollectorName,
+        failure: Option<&str>,
+        duration: Duration,
+    ) {
         let record = self.collectors.entry(name).or_default();
+        let success = failure.is_none();
         if record.success != Some(success) {
-            tracing::info!(collector = name.as_str(), success, "collector");
+            let collector = name.as_str();
+            match failure {
+                Some(error) => tracing::warn!(collector, error, "collector fails"),
+                None => tracing::info!(collector, "collector works"),
+            }
         }
         record.success = Some(success);
         record.duration = duration;

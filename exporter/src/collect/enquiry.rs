@@ -15,7 +15,7 @@ use nshield::tools::look;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::{Shared, gone};
+use super::{Shared, cause, gone};
 use crate::commands::{Command, FailureReason};
 use crate::state::{CollectorName, State};
 
@@ -56,7 +56,9 @@ async fn cycle(shared: &Arc<Shared>, outliving: &mut Outliving) -> HardserverSta
 async fn full(shared: &Arc<Shared>) -> HardserverState {
     let guard = shared.running(Command::Enquiry);
     let started = Instant::now();
-    let run = runner::run(shared.installation.enquiry()).await;
+    let invocation = shared.installation.enquiry();
+    let program = invocation.program().to_owned();
+    let run = runner::run(invocation).await;
     let took = started.elapsed();
     let printed = run
         .as_ref()
@@ -68,7 +70,9 @@ async fn full(shared: &Arc<Shared>) -> HardserverState {
         None => Some(shared.installation.probe_socket().await),
     };
     let look = look(&run, socket);
-    let failure = FailureReason::of(&run, socket, output.gaps().is_empty());
+    let gaps: Vec<String> = output.gaps().iter().map(ToString::to_string).collect();
+    let failure = FailureReason::of(&run, socket, gaps.is_empty());
+    let cause = failure.map(|reason| cause::of_tool(&program, &run, reason, &gaps));
     let config = read_config(shared).await;
     let known = shared.state().modules.clone();
     let state = {
@@ -78,7 +82,7 @@ async fn full(shared: &Arc<Shared>) -> HardserverState {
             .entry(Command::Enquiry)
             .or_default()
             .finished(took, failure);
-        state.collector_ended(CollectorName::Enquiry, failure.is_none(), took);
+        state.collector_ended(CollectorName::Enquiry, cause.as_deref(), took);
         state.enquiry_ended(output);
         config.iter().for_each(|config| state.config_read(config));
         take_look(&mut state, look)

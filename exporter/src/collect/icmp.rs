@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use nshield::icmp::{Echo, EchoError};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::Shared;
+use super::{Shared, cause};
 use crate::clock::UnixTime;
 use crate::icmp::{EchoEnd, Target};
 use crate::state::CollectorName;
@@ -44,26 +45,32 @@ async fn round(shared: Arc<Shared>, late: Duration) {
     for target in targets {
         echoes.spawn(echo(Arc::clone(&shared), target, late));
     }
-    let mut sent = true;
+    let mut not_sent = None;
     while let Some(ended) = echoes.join_next().await {
-        let Ok((end, waiting)) = ended else { continue };
-        sent &= !matches!(end, EchoEnd::Error(reason) if reason.is_local());
+        let Ok((failure, waiting)) = ended else {
+            continue;
+        };
+        not_sent = not_sent.or(failure);
         if let Some(waiting) = waiting {
             late_replies.spawn(waiting);
         }
     }
     shared
         .state()
-        .collector_ended(CollectorName::Icmp, sent, started.elapsed());
+        .collector_ended(CollectorName::Icmp, not_sent.as_deref(), started.elapsed());
     while late_replies.join_next().await.is_some() {}
 }
 
-/// Sends one echo and counts its end. What is returned with it waits for a late reply.
+/// Sends one echo and counts its end. Returns why it could not be sent, and what waits for a late
+/// reply.
 async fn echo(
     shared: Arc<Shared>,
     target: Target,
     late: Duration,
-) -> (EchoEnd, Option<impl Future<Output = ()> + Send + 'static>) {
+) -> (
+    Option<String>,
+    Option<impl Future<Output = ()> + Send + 'static>,
+) {
     let number = shared.state().icmp.record(&target).started();
     let wait = shared.config.icmp.timeout;
     let (echo, waiting) = shared
@@ -71,6 +78,15 @@ async fn echo(
         .echo_watching_late(target.address, wait, late)
         .await;
     let end = EchoEnd::from(&echo);
+    // Whatever else came back, it was sent: only an error of our own says nothing of the target.
+    let failure = match &echo {
+        Echo::Error(error) => Some(not_sent(&target, error)),
+        Echo::Reply { .. }
+        | Echo::Timeout
+        | Echo::Unreachable { .. }
+        | Echo::TimeExceeded { .. }
+        | Echo::Other { .. } => None,
+    };
     let socket = shared.pinger.socket_kind(target.address).ok();
     {
         let mut state = shared.state();
@@ -83,5 +99,9 @@ async fn echo(
             shared.state().icmp.record(&target).late_replies += 1;
         }
     });
-    (end, waiting)
+    (failure, waiting)
+}
+
+fn not_sent(target: &Target, error: &EchoError) -> String {
+    format!("target {:?}: {}", target.name, cause::chain(error))
 }

@@ -1,6 +1,10 @@
+use std::cell::RefCell;
+use std::fmt::Debug;
 use std::time::Duration;
 
 use tokio::time::advance;
+use tracing::field::{Field, Visit};
+use tracing::span;
 
 use super::*;
 
@@ -133,4 +137,61 @@ async fn statistics_belong_to_the_module_with_their_serial_number() {
             .collect::<Vec<_>>(),
         [3]
     );
+}
+
+thread_local! {
+    static LOGGED: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Keeps what this thread logs.
+struct Log;
+
+impl tracing::Subscriber for Log {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        let mut line = Line(event.metadata().level().to_string());
+        event.record(&mut line);
+        LOGGED.with_borrow_mut(|lines| lines.push(line.0));
+    }
+
+    fn enter(&self, _: &span::Id) {}
+
+    fn exit(&self, _: &span::Id) {}
+}
+
+struct Line(String);
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.0 = format!("{} {}={value:?}", self.0, field.name());
+    }
+}
+
+#[test]
+fn a_collector_that_goes_on_failing_is_one_warning_and_its_return_one_line() {
+    tracing::subscriber::set_global_default(Log).unwrap();
+    let mut state = state();
+    let mut logged = |failure| {
+        state.collector_ended(CollectorName::Enquiry, failure, Duration::ZERO);
+        LOGGED.take()
+    };
+    let works = r#"INFO message=collector works collector="enquiry""#;
+    let fails = r#"WARN message=collector fails collector="enquiry" error="exit status 7""#;
+    assert_eq!(logged(Some("exit status 7")), [fails]);
+    assert!(logged(Some("exit status 7")).is_empty());
+    assert!(logged(Some("timed out")).is_empty());
+    assert_eq!(logged(None), [works]);
+    assert!(logged(None).is_empty());
+    assert_eq!(logged(Some("exit status 7")), [fails]);
 }
