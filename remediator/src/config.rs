@@ -16,11 +16,15 @@ use crate::webhook::auth::Token;
 use crate::yaml::{self, YamlError};
 
 mod checker;
+mod host_files;
 mod inventory;
 mod loosened;
 mod policy;
 mod raw;
+mod remarks;
 mod site;
+
+pub use host_files::HostFiles;
 
 /// The checked configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,7 +133,19 @@ impl Config {
     /// Values that permit more than the defaults do, as an operator reads them.
     #[must_use]
     pub fn loosened(&self) -> Vec<String> {
-        loosened::list(&self.policy)
+        loosened::list(&self.web, &self.policy)
+    }
+
+    /// Values that cannot have the effect that they seem to have, as an operator reads them.
+    #[must_use]
+    pub fn remarks(&self) -> Vec<String> {
+        remarks::list(&self.policy)
+    }
+
+    /// Reads the hosts' own files and compares them with the inventory. Only `check-config` does.
+    #[must_use]
+    pub fn host_files(&self) -> HostFiles {
+        host_files::compared(self)
     }
 }
 

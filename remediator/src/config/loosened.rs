@@ -3,12 +3,16 @@
 use std::time::Duration;
 
 use vcm_recovery::policy::{OthersHealthy, Policy, RungPolicy};
-use vcm_recovery::tier::Rung;
+use vcm_recovery::tier::{Rung, Tier};
+
+use super::Web;
 
 /// One line for each loosened value, with its key.
-pub(super) fn list(policy: &Policy) -> Vec<String> {
+pub(super) fn list(web: &Web, policy: &Policy) -> Vec<String> {
     let default = Policy::default();
     let mut lines = Vec::new();
+    lines.extend(open_to_others(web));
+    lines.extend(alerts(policy, &default));
     if policy.others_healthy == OthersHealthy::Allow {
         lines.push("policy.others_healthy: a restart may cut modules that work".to_owned());
     }
@@ -33,12 +37,57 @@ pub(super) fn list(policy: &Policy) -> Vec<String> {
             "policy.budgets.{name}: {value} at once instead of {default}"
         ));
     }
-    lines.extend(earlier(
-        "policy.hardserver_down_not_before",
-        policy.hardserver_down_not_before,
-        default.hardserver_down_not_before,
-    ));
+    lines.extend(times(policy, &default));
     lines
+}
+
+/// Whoever can post alerts decides what is looked at and, within the policy, what is run.
+fn open_to_others(web: &Web) -> Option<String> {
+    let address = web.listen_address;
+    let open = !address.ip().to_canonical().is_loopback() && web.token.is_none();
+    open.then(|| {
+        format!(
+            "web.listen_address: everybody who reaches {address} can post alerts; there is no \
+             web.bearer_token_file"
+        )
+    })
+}
+
+/// Alerts that permit a rung which they do not permit by default; one that is not listed there
+/// permits none.
+fn alerts(policy: &Policy, default: &Policy) -> Vec<String> {
+    let rules = policy.alerts.iter();
+    let raised = rules.filter_map(|(name, rule)| {
+        let usual = default.alerts.get(name).map(|rule| rule.tier);
+        let raised = rule.tier > Tier::Load && usual.is_none_or(|usual| rule.tier > usual);
+        let usual = usual.map_or("nothing", Tier::as_str);
+        raised.then(|| format!("alerts.{name}.tier: {} instead of {usual}", rule.tier))
+    });
+    raised.collect()
+}
+
+/// Times that delay or prove something, and the one that an alert counts for.
+fn times(policy: &Policy, default: &Policy) -> Vec<String> {
+    let time = |name: &str, of: fn(&Policy) -> Duration| {
+        shorter(&format!("policy.{name}"), of(policy), of(default))
+    };
+    let (ttl, default_ttl) = (policy.alert_ttl, default.alert_ttl);
+    [
+        (ttl > default_ttl).then(|| instead_of("policy.alert_ttl", ttl, default_ttl)),
+        time("hardserver_down_not_before", |policy| {
+            policy.hardserver_down_not_before
+        }),
+        time("spacing", |policy| policy.spacing),
+        time("healthy_for", |policy| policy.healthy_for),
+        time("network_settle", |policy| policy.network_settle),
+        time("network_settle_restart", |policy| {
+            policy.network_settle_restart
+        }),
+        time("agreement_span", |policy| policy.agreement_span),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn of_rung(rung: Rung, policy: &RungPolicy, default: &RungPolicy) -> Vec<String> {
@@ -49,7 +98,7 @@ fn of_rung(rung: Rung, policy: &RungPolicy, default: &RungPolicy) -> Vec<String>
         ));
     }
     let key = format!("policy.{rung}.not_before");
-    lines.extend(earlier(&key, policy.not_before, default.not_before));
+    lines.extend(shorter(&key, policy.not_before, default.not_before));
     // A set of caps is looser when something that the default forbids fits it: some default cap
     // has no cap here that allows no more in no less time.
     let kept = default.caps.iter().all(|cap| {
@@ -69,7 +118,11 @@ fn of_rung(rung: Rung, policy: &RungPolicy, default: &RungPolicy) -> Vec<String>
     lines
 }
 
-fn earlier(key: &str, value: Duration, default: Duration) -> Option<String> {
+fn shorter(key: &str, value: Duration, default: Duration) -> Option<String> {
+    (value < default).then(|| instead_of(key, value, default))
+}
+
+fn instead_of(key: &str, value: Duration, default: Duration) -> String {
     let shown = |duration| humantime::format_duration(duration);
-    (value < default).then(|| format!("{key}: {} instead of {}", shown(value), shown(default)))
+    format!("{key}: {} instead of {}", shown(value), shown(default))
 }

@@ -211,8 +211,19 @@ fn alerts_permit_only_what_makes_sense() {
 #[test]
 fn every_loosened_value_is_named() {
     let config = load(&small_with(
-        "policy:
+        "alerts:
+  VcmFailed: {tier: restart, scope: module}
+  VcmUnreachable: {tier: network, scope: module}
+  NightlyCheck: {tier: retry, scope: module}
+  NightlyLook: {tier: load, scope: module}
+policy:
   others_healthy: allow
+  alert_ttl: 16m
+  spacing: 59s
+  healthy_for: 59s
+  network_settle: 59s
+  network_settle_restart: 9m
+  agreement_span: 9s
   hardserver_down_not_before: 1s
   retry: {not_before: 1s, attempts_per_incident: 4, caps: [{attempts: 3, window: 30m}]}
   clear: {approval: false, caps: [{attempts: 1, window: 48h}]}
@@ -225,13 +236,21 @@ fn every_loosened_value_is_named() {
     assert_eq!(
         config.loosened(),
         [
+            "alerts.NightlyCheck.tier: retry instead of nothing",
+            "alerts.VcmFailed.tier: restart instead of retry",
             "policy.others_healthy: a restart may cut modules that work",
             "policy.retry.not_before: 1s instead of 2m",
             "policy.retry.caps: more attempts than by default",
             "policy.retry.attempts_per_incident: more than by default",
             "policy.clear.approval: runs without anybody's word",
             "policy.budgets.fleet_disruptive: 2 at once instead of 1",
+            "policy.alert_ttl: 16m instead of 15m",
             "policy.hardserver_down_not_before: 1s instead of 2m",
+            "policy.spacing: 59s instead of 1m",
+            "policy.healthy_for: 59s instead of 1m",
+            "policy.network_settle: 59s instead of 1m",
+            "policy.network_settle_restart: 9m instead of 10m",
+            "policy.agreement_span: 9s instead of 10s",
         ]
     );
 }
@@ -242,7 +261,13 @@ fn stricter_values_are_taken_over_and_not_named_as_loosened() {
         "mode: act
 watchdog_alert: ''
 web: {max_body: 1048576}
+alerts: {VcmFailedLong: {tier: retry, scope: module}}
 policy:
+  alert_ttl: 10m
+  spacing: 2m
+  network_settle: 2m
+  network_settle_restart: 20m
+  agreement_span: 20s
   retry: {not_before: 5m, approval: true, caps: [{attempts: 1, window: 24h}]}
   clear: {wait: 45s}
 ",
@@ -254,6 +279,50 @@ policy:
     assert_eq!(config.policy.clear_wait, Duration::from_secs(45));
     assert_eq!(config.policy.retry.verify, Policy::default().retry.verify);
     assert_eq!(config.web.body_max, 1 << 20);
+}
+
+#[test]
+fn an_address_that_others_reach_needs_a_token_or_is_named() {
+    let mut token = NamedTempFile::new().unwrap();
+    token.write_all(b"correct horse battery\n").unwrap();
+    let file = token.path().display();
+    let said = |address: &str, token: &str| {
+        let web = format!("web: {{listen_address: '{address}'{token}}}\n");
+        load(&small_with(&web)).unwrap().loosened()
+    };
+    for address in ["127.0.0.2:9809", "[::1]:9809", "[::ffff:127.0.0.1]:9809"] {
+        assert_eq!(said(address, ""), Vec::<String>::new(), "{address}");
+    }
+    for address in ["0.0.0.0:9809", "[::]:9809", "192.0.2.1:9809"] {
+        let lines = said(address, "");
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].starts_with("web.listen_address: "), "{lines:?}");
+        assert!(lines[0].contains(address), "{lines:?}");
+        let with_token = said(address, &format!(", bearer_token_file: {file}"));
+        assert_eq!(with_token, Vec::<String>::new(), "{address}");
+    }
+}
+
+#[test]
+fn looks_that_the_limit_of_tool_runs_holds_back_are_remarked() {
+    let remarks = |policy: &str| {
+        let text = small_with(&format!("policy: {{{policy}}}\n"));
+        load(&text).unwrap().remarks()
+    };
+    assert_eq!(remarks(""), Vec::<String>::new(), "the defaults fit");
+    assert_eq!(remarks("observe_interval: 15s"), Vec::<String>::new());
+    assert_eq!(
+        remarks("verify_poll: 2s"),
+        ["policy.verify_poll: 2s needs 10 tool runs a minute, \
+             policy.tool_runs_per_minute allows 8"]
+    );
+    assert_eq!(
+        remarks("observe_interval: 2s"),
+        ["policy.observe_interval: 2s needs 60 tool runs a minute, \
+             policy.tool_runs_per_minute allows 8"]
+    );
+    let fits = "observe_interval: 2s, verify_poll: 1s, tool_runs_per_minute: 120";
+    assert_eq!(remarks(fits), Vec::<String>::new());
 }
 
 #[test]

@@ -72,6 +72,14 @@ fn reads_the_documented_example() {
 }
 
 #[test]
+fn the_shipped_example_shows_the_defaults() {
+    let example = checked(include_str!("../../../host.example.yaml")).unwrap();
+    let mut expected = checked("state_dir: /var/lib/vcm-remediator/host\n").unwrap();
+    expected.modules = example.modules.clone();
+    assert_eq!(example, expected);
+}
+
+#[test]
 fn reports_all_problems_together_with_their_keys() {
     let problems = checked(
         "nfast_root: opt\n\
