@@ -85,6 +85,22 @@ pub enum SourceStatus {
     PermissionDenied,
 }
 
+impl SourceStatus {
+    /// What was wrong, without what the tool printed: that differs from run to run, and would make
+    /// every look a new event. The whole text stays in the observation.
+    #[must_use]
+    pub fn brief(&self) -> Option<&str> {
+        match self {
+            Self::Ok | Self::NotAsked => None,
+            Self::Failed(detail) => {
+                Some(detail.split_once(": ").map_or(detail, |(brief, _)| brief))
+            }
+            Self::TimedOut => Some("timed out"),
+            Self::PermissionDenied => Some("permission denied"),
+        }
+    }
+}
+
 /// What one look at the hardserver showed. Texts of errors are never matched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,7 +1,7 @@
 //! Recording what the newest look shows, when it shows something else than the one before.
 
 use crate::event::{Change, Entry, ModuleSummary, Summary};
-use crate::observation::{Condition, HardserverLook, SourceStatus};
+use crate::observation::{Condition, HardserverLook};
 
 use super::Draft;
 
@@ -57,12 +57,11 @@ impl Draft<'_> {
         } else {
             seen.host_condition()
         };
-        let problem = match &seen.sources.enquiry {
-            SourceStatus::Failed(detail) => Some(format!("enquiry: {detail}")),
-            SourceStatus::TimedOut => Some("enquiry: timed out".to_owned()),
-            SourceStatus::PermissionDenied => Some("enquiry: permission denied".to_owned()),
-            SourceStatus::Ok | SourceStatus::NotAsked => None,
-        };
+        let problem = seen
+            .sources
+            .enquiry
+            .brief()
+            .map(|brief| format!("enquiry: {brief}"));
         let module = |number| ModuleSummary {
             module: number,
             condition: seen.module_condition(number),

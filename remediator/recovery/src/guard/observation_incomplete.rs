@@ -8,7 +8,7 @@
 //! | enquiry complete | pass | pass | pass |
 
 use super::HostView;
-use crate::observation::{HardserverLook, SourceStatus};
+use crate::observation::HardserverLook;
 use crate::verdict::Verdict;
 
 /// What one look allows.
@@ -19,11 +19,8 @@ pub(super) fn on_host(view: &HostView<'_>) -> Verdict {
     if view.seen.complete {
         return Verdict::Pass;
     }
-    Verdict::refuse(match &view.seen.sources.enquiry {
-        SourceStatus::Failed(detail) => format!("enquiry was not complete: {detail}"),
-        SourceStatus::TimedOut => "enquiry was not finished by its deadline".to_owned(),
-        SourceStatus::Ok | SourceStatus::NotAsked | SourceStatus::PermissionDenied => {
-            "enquiry was not complete".to_owned()
-        }
+    Verdict::refuse(match view.seen.sources.enquiry.brief() {
+        Some(brief) => format!("enquiry was not complete: {brief}"),
+        None => "enquiry was not complete".to_owned(),
     })
 }

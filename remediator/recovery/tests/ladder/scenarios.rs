@@ -7,7 +7,7 @@ use vcm_recovery::event::Change;
 use vcm_recovery::fleet::FleetView;
 use vcm_recovery::guard::Guard;
 use vcm_recovery::incident::{Actor, Ending, IncidentState, Standing};
-use vcm_recovery::observation::{HardserverLook, NetworkLook, StopSign};
+use vcm_recovery::observation::{HardserverLook, NetworkLook, SourceStatus, StopSign};
 use vcm_recovery::page::PageReason;
 use vcm_recovery::policy::Mode;
 use vcm_recovery::state::HostState;
@@ -640,4 +640,16 @@ fn latched_incident_ends_after_health_also_when_it_is_looked_at_often() {
     lab.module(1).state = ModuleState::Operational;
     lab.run(400);
     assert_eq!(lab.closings(), [(Ending::Exhausted, Actor::None)]);
+}
+
+#[test]
+fn words_that_a_failing_tool_prints_make_no_event_of_every_look() {
+    let mut lab = Lab::failed(1, 1, Cure::Nothing);
+    lab.seen.complete = false;
+    for second in 0..1_000 {
+        let detail = format!("exit status 99: pid {second} failed");
+        lab.seen.sources.enquiry = SourceStatus::Failed(detail);
+        lab.run(1);
+    }
+    assert!(lab.events.len() < 12, "{} events", lab.events.len());
 }
