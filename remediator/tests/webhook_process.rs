@@ -35,7 +35,10 @@ impl Place {
             directory: TempDir::new().unwrap(),
         };
         let state_dir = place.path("host");
-        let host = format!("state_dir: {}\nmodules: []\n", state_dir.display());
+        let host = format!(
+            "state_dir: {}\nmodules: [{{number: 1, esn: 1A2B-05E0-D947}}]\n",
+            state_dir.display()
+        );
         place.write("host.yaml", &host);
         let text = format!(
             "store: {{path: {}}}

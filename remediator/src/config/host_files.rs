@@ -73,10 +73,7 @@ impl HostFiles {
         for (number, module) in &entry.modules {
             let key = format!("inventory.hosts.{}.modules.{number}", entry.name);
             match host.modules.get(number) {
-                None => self.remarks.push(format!(
-                    "{key}: {file} does not list module {number}, so that the host refuses every \
-                     rung for it"
-                )),
+                None => self.problem(key, format!("{file} does not list module {number}")),
                 Some(own) if own.esn != module.esn => {
                     let (here, there) = (shown(module.esn.as_ref()), shown(own.esn.as_ref()));
                     self.problem(
