@@ -532,6 +532,12 @@ fn others_healthy() {
     assert_eq!(Base::new().row(guard), na("pass"));
     let unknown = with(|seen| module(seen, 2).state = ModuleState::Unknown);
     assert_eq!(unknown.row(guard), na("refuse"));
+    let faulty = with(|seen| {
+        module(seen, 2).state = ModuleState::Operational;
+        module(seen, 2).hardware_ok = Some(false);
+    });
+    assert_eq!(faulty.row(guard), na("skip"));
+    assert_eq!(with(|seen| seen.complete = false).row(guard), na("refuse"));
     let down = on_host_target(|seen| seen.hardserver = HardserverLook::SuspectedDown);
     assert_eq!(down.row(guard), NOT_APPLICABLE);
 }
