@@ -334,8 +334,6 @@ impl FactRecord {
 pub struct AlertView {
     /// The highest tier that a valid fact permits.
     pub ceiling: Option<Tier>,
-    /// When the last of the valid facts ceases to count unless it is delivered again.
-    pub expires: Option<Time>,
     /// A valid fact whose name the policy lists.
     pub permits: bool,
     /// Such a fact that no closed incident has used up.
@@ -359,9 +357,6 @@ pub fn view(
         let used_up = spent.get(fingerprint).copied() >= fact.newest_start;
         let tier = fact.permits(policy);
         view.ceiling = view.ceiling.max(tier);
-        view.expires = view
-            .expires
-            .max(fact.last_firing_delivery.map(|at| at.after(ttl)));
         view.permits |= tier.is_some();
         view.fresh |= tier.is_some() && !used_up;
     }

@@ -15,6 +15,7 @@ use vcm_recovery::inventory::HostEntry;
 use vcm_recovery::policy::Site;
 use vcm_recovery::state::HostState;
 use vcm_recovery::time::Time;
+use vcm_telemetry::logging::chain;
 
 use super::pace::Pace;
 use super::{EngineParts, Mailbox};
@@ -267,18 +268,6 @@ impl Actor {
             None => woken.await,
         }
     }
-}
-
-/// An error with its causes, on one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 /// One line per state transition.

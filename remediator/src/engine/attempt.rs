@@ -5,8 +5,9 @@ use vcm_recovery::decide::Proposal;
 use vcm_recovery::event::{Change, Entry};
 use vcm_recovery::ids::AttemptId;
 use vcm_recovery::inventory::Target;
+use vcm_telemetry::logging::chain;
 
-use super::actor::{Actor, chain};
+use super::actor::Actor;
 use crate::host::document::{Answer, Refusal, Status};
 use crate::host_client::Order;
 use crate::store::{Reservation, StoreError};

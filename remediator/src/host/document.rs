@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use vcm_recovery::guard::Guard;
 use vcm_recovery::ids::AttemptId;
 use vcm_recovery::step::Step;
+pub(super) use vcm_telemetry::logging::chain;
 
 use super::journal::record::StepExit;
 
@@ -113,15 +114,4 @@ impl Refusal {
             reason: reason.into(),
         }
     }
-}
-
-/// An error with its causes, on one line.
-pub(super) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
