@@ -53,6 +53,9 @@ fn member(stat: &str) -> Option<Member> {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+    use std::time::{Duration, Instant};
+
     use super::*;
 
     #[test]
@@ -76,12 +79,27 @@ mod tests {
         assert!(!session_lives(replaced, here()));
     }
 
+    /// The own session will not do: its leader may be outside this pid namespace, and then its
+    /// number reads 0.
     #[test]
-    fn sees_the_own_session() {
-        let own = rustix::process::getsid(None)
-            .unwrap()
-            .as_raw_nonzero()
-            .get();
-        assert!(sessions().any(|member| member.session == own));
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "setsid(1) is what this test is about"
+    )]
+    fn sees_the_session_of_a_child_until_the_child_ends() {
+        let mut child = Command::new("setsid")
+            .args(["sleep", "60"])
+            .spawn()
+            .unwrap();
+        let leader = i32::try_from(child.id()).unwrap();
+        let in_session = || sessions().any(|member| member.session == leader);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !in_session() {
+            assert!(Instant::now() < deadline, "the child makes its session");
+            std::thread::yield_now();
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!in_session());
     }
 }
