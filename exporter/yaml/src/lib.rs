@@ -1,0 +1,1 @@
+//! Reads YAML configuration files: every problem with its file, line and key.
