@@ -13,6 +13,7 @@ use std::time::Duration;
 use nshield::icmp::Pinger;
 use nshield::runner::{Ending, Fate, Run, StartError};
 use nshield::tools::Installation;
+use tokio::sync::watch;
 
 use crate::commands::Command;
 use crate::config::Config;
@@ -30,10 +31,9 @@ const STALE_MARGIN: Duration = Duration::from_secs(5);
 pub struct Shared {
     /// The installation that is observed.
     pub installation: Installation,
-    /// The checked configuration.
-    pub config: Config,
     /// The time between the starts of two runs of a tool.
     pub interval: Duration,
+    config: watch::Sender<Arc<Config>>,
     memory: Option<PathBuf>,
     pinger: Pinger,
     state: Mutex<State>,
@@ -48,12 +48,27 @@ impl Shared {
         let pinger = Pinger::new();
         Self {
             installation,
-            config,
             interval,
+            config: watch::Sender::new(Arc::new(config)),
             memory: None,
             pinger,
             state,
         }
+    }
+
+    /// Returns the configuration in force.
+    pub fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.config.borrow())
+    }
+
+    /// Returns what tells of every change of the configuration.
+    pub fn config_changes(&self) -> watch::Receiver<Arc<Config>> {
+        self.config.subscribe()
+    }
+
+    /// Puts another configuration in force.
+    pub fn reconfigure(&self, config: Config) {
+        self.config.send_replace(Arc::new(config));
     }
 
     /// Starts with what a file keeps about modules, and keeps it there from now on. A file that

@@ -16,5 +16,6 @@ pub mod http;
 pub mod icmp;
 pub mod memory;
 pub mod modules;
+pub mod reload;
 pub mod start_time;
 pub mod state;

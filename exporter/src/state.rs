@@ -17,6 +17,7 @@ use crate::clock::UnixTime;
 use crate::commands::{Command, CommandRecord};
 use crate::icmp::Targets;
 use crate::modules::KnownModules;
+use crate::reload::ReloadRecord;
 use crate::start_time::StartTime;
 
 /// The most distinct unknown words remembered; further ones are not counted again and again.
@@ -106,6 +107,8 @@ pub struct State {
     pub commands: BTreeMap<Command, CommandRecord>,
     /// All echoes.
     pub icmp: Targets,
+    /// How the newest reading of the configuration went.
+    pub config_reload: ReloadRecord,
     /// Labels and statistics that the parsers do not know, each counted once.
     pub unknown_statistics: Unknown,
     /// Words for a module's state that the parsers do not know, each counted once.
@@ -133,6 +136,7 @@ impl State {
                 .map(|command| (command, CommandRecord::default()))
                 .into(),
             icmp,
+            config_reload: ReloadRecord::started(),
             unknown_statistics: Unknown::default(),
             unknown_states: Unknown::default(),
         }

@@ -14,13 +14,13 @@ use crate::state::CollectorName;
 
 /// Runs for ever. Echoes overlap: one that is lost delays no other.
 pub async fn run(shared: Arc<Shared>) {
-    let mut ticks = interval(shared.config.icmp.interval);
+    let mut ticks = interval(shared.config().icmp.interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut rounds = JoinSet::new();
     loop {
         tokio::select! {
             _ = ticks.tick() => {
-                let late = shared.config.icmp.late_window;
+                let late = shared.config().icmp.late_window;
                 rounds.spawn(round(Arc::clone(&shared), late));
             }
             Some(_) = rounds.join_next() => {}
@@ -72,7 +72,7 @@ async fn echo(
     Option<impl Future<Output = ()> + Send + 'static>,
 ) {
     let number = shared.state().icmp.record(&target).started();
-    let wait = shared.config.icmp.timeout;
+    let wait = shared.config().icmp.timeout;
     let (echo, waiting) = shared
         .pinger
         .echo_watching_late(target.address, wait, late)
