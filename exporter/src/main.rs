@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use vcm_exporter::app::{self, EXIT_CONFIG};
 use vcm_exporter::args::Args;
-use vcm_exporter::config::{Config, ConfigError};
+use vcm_exporter::config::Config;
+use vcm_yaml::YamlError;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -34,20 +35,10 @@ async fn main() -> ExitCode {
 }
 
 /// One line per problem, for people and for the log of a service.
-fn bad_config(error: &ConfigError) -> ExitCode {
+fn bad_config(error: &YamlError) -> ExitCode {
     let mut stderr = std::io::stderr();
-    match error {
-        ConfigError::Invalid { problems } => {
-            for problem in problems {
-                let _ = writeln!(stderr, "configuration: {}: {}", problem.key, problem.what);
-            }
-        }
-        ConfigError::Read { source, .. } => {
-            let _ = writeln!(stderr, "configuration: {error}: {source}");
-        }
-        ConfigError::Parse { source, .. } => {
-            let _ = writeln!(stderr, "configuration: {error}: {source}");
-        }
+    for line in error.lines() {
+        let _ = writeln!(stderr, "{line}");
     }
     ExitCode::from(EXIT_CONFIG)
 }
