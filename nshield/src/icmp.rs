@@ -1,6 +1,7 @@
 //! ICMP echo: does the target itself answer?
 //!
-//! The exporter sends echoes without pause, the remediator's network gate five in a row. An echo
+//! The exporter sends echoes without pause, through an [`EchoSocket`] and with a table of its own;
+//! the remediator's network gate sends five in a row, through a [`Pinger`]. An echo
 //! counts only when an echo *reply* from the target came back. surge-ping matches any ICMP packet
 //! that quotes the request, so that on a raw socket a router's "destination unreachable" comes back
 //! as success: type and source are checked here.
@@ -8,6 +9,8 @@
 //! A datagram socket is tried first (`net.ipv4.ping_group_range`), then a raw one (CAP_NET_RAW). On
 //! a datagram socket the kernel passes on replies only, so that an unreachable target looks like a
 //! time-out.
+
+mod socket;
 
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -20,6 +23,8 @@ use std::time::Duration;
 
 use surge_ping::{Client, Config, ICMP, IcmpPacket, PingIdentifier, PingSequence, SurgeError};
 use tokio::time::{Instant, timeout};
+
+pub use socket::{EchoSocket, Family, Message, PAYLOAD_MAX, PAYLOAD_MIN, Received, Request};
 
 /// Bytes of payload, the customary number of `ping`.
 const PAYLOAD: [u8; 56] = [0; 56];
@@ -143,13 +148,7 @@ impl Pinger {
     ///
     /// If neither kind can be opened.
     pub fn socket_kind(&self, target: IpAddr) -> Result<SocketKind, EchoError> {
-        let kind = self.client(target)?.get_socket().get_type();
-        let datagram = Config::default().sock_type_hint;
-        Ok(if kind == datagram {
-            SocketKind::Datagram
-        } else {
-            SocketKind::Raw
-        })
+        Ok(SocketKind::of(&self.client(target)?.get_socket()))
     }
 
     /// Sends one echo and waits for its end.
