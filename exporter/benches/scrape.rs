@@ -8,7 +8,7 @@ use nshield::enquiry::Enquiry;
 use nshield::hardserver::LookResult;
 use nshield::stattree::StatTree;
 use nshield::tools::Installation;
-use vcm_exporter::collect::Shared;
+use vcm_exporter::collect::{Schedule, Shared};
 use vcm_exporter::config::Config;
 use vcm_exporter::families::Exposition;
 use vcm_telemetry::exposition::Format;
@@ -36,7 +36,7 @@ fn shared() -> Arc<Shared> {
     let shared = Shared::new(
         Installation::default(),
         Config::default(),
-        Duration::from_secs(15),
+        Schedule::Every(Duration::from_secs(15)),
     );
     let mut state = shared.state();
     state.enquiry_ended(Enquiry::parse(

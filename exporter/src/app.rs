@@ -19,6 +19,7 @@ use crate::collect::{Shared, enquiry, icmp, stattree};
 use crate::config::Config;
 use crate::families::Exposition;
 use crate::http::{HttpState, router};
+use crate::state::CollectorName;
 
 /// How long open requests may take after the end was asked for.
 const DRAIN_TIME: Duration = Duration::from_secs(5);
@@ -36,9 +37,12 @@ pub async fn run(args: Args, config: Config) -> anyhow::Result<ExitCode> {
     if let Some(socket) = &args.nfast_socket {
         installation = installation.with_socket(socket);
     }
-    let mut shared = Shared::new(installation, config, args.interval);
+    let mut shared = Shared::new(installation, config, args.schedule());
     if let Some(file) = &args.state_file {
         shared = shared.remembering(file.clone());
+    }
+    for name in args.switched_off() {
+        shared = shared.without(name);
     }
     let shared = Arc::new(shared);
     if args.once {
@@ -49,8 +53,24 @@ pub async fn run(args: Args, config: Config) -> anyhow::Result<ExitCode> {
 }
 
 async fn once(shared: Arc<Shared>) -> anyhow::Result<ExitCode> {
-    tokio::join!(enquiry::once(&shared), stattree::once(&shared));
-    icmp::once(&shared).await;
+    let tools = async {
+        tokio::join!(
+            async {
+                if shared.runs(CollectorName::Enquiry) {
+                    enquiry::once(&shared).await;
+                }
+            },
+            async {
+                if shared.runs(CollectorName::Stattree) {
+                    stattree::once(&shared).await;
+                }
+            }
+        )
+    };
+    tools.await;
+    if shared.runs(CollectorName::Icmp) {
+        icmp::once(&shared).await;
+    }
     let text = Exposition::new(shared).encode(Format::Text)?;
     std::io::stdout()
         .write_all(text.as_bytes())
@@ -68,9 +88,7 @@ async fn serve(args: &Args, shared: Arc<Shared>) -> anyhow::Result<ExitCode> {
     tracing::info!(%address, root = %args.nfast_root.display(), "listening");
     let (stop, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
-    tasks.spawn(named("enquiry", enquiry::run(Arc::clone(&shared))));
-    tasks.spawn(named("stattree", stattree::run(Arc::clone(&shared))));
-    tasks.spawn(named("icmp", icmp::run(Arc::clone(&shared))));
+    spawn_collectors(&mut tasks, &shared);
     let http = HttpState {
         exposition: Exposition::new(Arc::clone(&shared)),
         telemetry_path: args.telemetry_path.clone(),
@@ -96,9 +114,23 @@ async fn serve(args: &Args, shared: Arc<Shared>) -> anyhow::Result<ExitCode> {
     bail!("the HTTP server ended unexpectedly")
 }
 
-async fn named(name: &'static str, task: impl Future<Output = ()>) -> &'static str {
+fn spawn_collectors(tasks: &mut JoinSet<&'static str>, shared: &Arc<Shared>) {
+    for name in CollectorName::ALL
+        .into_iter()
+        .filter(|name| shared.runs(*name))
+    {
+        let shared = Arc::clone(shared);
+        match name {
+            CollectorName::Enquiry => tasks.spawn(named(name, enquiry::run(shared))),
+            CollectorName::Stattree => tasks.spawn(named(name, stattree::run(shared))),
+            CollectorName::Icmp => tasks.spawn(named(name, icmp::run(shared))),
+        };
+    }
+}
+
+async fn named(name: CollectorName, task: impl Future<Output = ()>) -> &'static str {
     task.await;
-    name
+    name.as_str()
 }
 
 async fn serve_http(

@@ -7,6 +7,9 @@ use std::time::Duration;
 use clap::Parser;
 use vcm_telemetry::logging::LogFlags;
 
+use crate::collect::Schedule;
+use crate::state::CollectorName;
+
 /// Publishes the state, reachability and load of nShield VCMs to Prometheus.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "vcm-exporter", version)]
@@ -45,10 +48,20 @@ pub struct Args {
           value_parser = telemetry_path)]
     pub telemetry_path: String,
 
-    /// Time between the starts of two runs of each tool, 100ms to 10m.
+    /// Time between the starts of two runs of each tool, 100ms to 10m. Each run leaves a line in
+    /// hardserver.log, and a failing module can hold enquiry for 35 s.
     #[arg(long = "collector.interval", value_name = "DURATION", default_value = "15s",
           value_parser = interval)]
     pub interval: Duration,
+
+    /// Run the tools when somebody scrapes, in place of an interval. A scrape then waits for them,
+    /// at most until half a second before Prometheus gives up.
+    #[arg(long = "collector.on-scrape", conflicts_with = "interval")]
+    pub on_scrape: bool,
+
+    /// Which collectors run.
+    #[command(flatten)]
+    pub collectors: CollectorSwitches,
 
     /// The log.
     #[command(flatten)]
@@ -57,6 +70,57 @@ pub struct Args {
     /// Run every collector once, print one exposition and exit.
     #[arg(long)]
     pub once: bool,
+}
+
+/// One switch for each collector, as in node_exporter.
+#[derive(Debug, Clone, clap::Args)]
+pub struct CollectorSwitches {
+    /// State of the hardserver and its modules, by enquiry (default).
+    #[arg(long = "collector.enquiry", overrides_with = "no_enquiry")]
+    enquiry: bool,
+
+    /// Leave out collector enquiry.
+    #[arg(long = "no-collector.enquiry", overrides_with = "enquiry")]
+    no_enquiry: bool,
+
+    /// Statistics of the hardserver and its modules, by stattree (default).
+    #[arg(long = "collector.stattree", overrides_with = "no_stattree")]
+    stattree: bool,
+
+    /// Leave out collector stattree.
+    #[arg(long = "no-collector.stattree", overrides_with = "stattree")]
+    no_stattree: bool,
+
+    /// Echoes to modules and further targets (default).
+    #[arg(long = "collector.icmp", overrides_with = "no_icmp")]
+    icmp: bool,
+
+    /// Leave out collector icmp.
+    #[arg(long = "no-collector.icmp", overrides_with = "icmp")]
+    no_icmp: bool,
+}
+
+impl Args {
+    /// When tools are run.
+    #[must_use]
+    pub fn schedule(&self) -> Schedule {
+        if self.on_scrape {
+            Schedule::OnScrape
+        } else {
+            Schedule::Every(self.interval)
+        }
+    }
+
+    /// The collectors that are left out.
+    pub fn switched_off(&self) -> impl Iterator<Item = CollectorName> {
+        let switches = &self.collectors;
+        let off = |name: &CollectorName| match name {
+            CollectorName::Enquiry => switches.no_enquiry,
+            CollectorName::Icmp => switches.no_icmp,
+            CollectorName::Stattree => switches.no_stattree,
+        };
+        CollectorName::ALL.into_iter().filter(off)
+    }
 }
 
 fn interval(text: &str) -> Result<Duration, String> {
@@ -104,6 +168,42 @@ mod tests {
             let parsed = Args::try_parse_from(["vcm-exporter"].into_iter().chain(args));
             assert!(parsed.is_err(), "{args:?}");
         }
+    }
+
+    #[test]
+    fn the_last_switch_of_a_collector_counts() {
+        for (flags, off) in [
+            (&[][..], &[][..]),
+            (&["--no-collector.icmp"], &[CollectorName::Icmp]),
+            (&["--no-collector.icmp", "--collector.icmp"], &[]),
+            (
+                &[
+                    "--collector.enquiry",
+                    "--no-collector.stattree",
+                    "--no-collector.enquiry",
+                ],
+                &[CollectorName::Enquiry, CollectorName::Stattree],
+            ),
+        ] {
+            let flags = ["vcm-exporter"].iter().chain(flags);
+            let args = Args::try_parse_from(flags).unwrap();
+            assert_eq!(args.switched_off().collect::<Vec<_>>(), off);
+        }
+    }
+
+    #[test]
+    fn tools_run_at_an_interval_or_on_scrape_and_not_both() {
+        let parsed = |flags: &[&str]| {
+            Args::try_parse_from(["vcm-exporter"].iter().chain(flags)).map(|args| args.schedule())
+        };
+        let every = |seconds| Schedule::Every(Duration::from_secs(seconds));
+        assert_eq!(parsed(&[]).unwrap(), every(15));
+        assert_eq!(parsed(&["--collector.interval", "1m"]).unwrap(), every(60));
+        assert_eq!(
+            parsed(&["--collector.on-scrape"]).unwrap(),
+            Schedule::OnScrape
+        );
+        assert!(parsed(&["--collector.on-scrape", "--collector.interval", "1m"]).is_err());
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! The collectors: each runs in the background, one run after the other.
 
 mod cause;
+mod demand;
 pub mod enquiry;
 pub mod icmp;
 pub mod stattree;
+mod tool;
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -11,28 +13,49 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use nshield::icmp::Pinger;
-use nshield::runner::{Ending, Fate, Run, StartError};
 use nshield::tools::Installation;
 use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
 
 use crate::commands::Command;
 use crate::config::Config;
 use crate::icmp::Targets;
 use crate::memory::{self, MemoryError};
 use crate::modules::KnownModules;
-use crate::state::State;
+use crate::state::{CollectorName, State};
+use demand::Demand;
 
-/// The time that may pass after a run should have ended before its result counts as stale: a
-/// collector that waits for a process that cannot be killed ends no run.
-const STALE_MARGIN: Duration = Duration::from_secs(5);
+/// When tools are run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Schedule {
+    /// In the background, with this time between the starts of two runs of a tool.
+    Every(Duration),
+    /// When somebody scrapes, who waits for the result.
+    OnScrape,
+}
+
+impl Schedule {
+    /// The time between two runs of one tool at which nobody minds the lines it leaves in the
+    /// hardserver's log.
+    const USUAL: Duration = Duration::from_secs(15);
+
+    /// Returns the least time between two runs that nobody asked for.
+    fn spacing(self) -> Duration {
+        match self {
+            Self::Every(interval) => interval,
+            Self::OnScrape => Self::USUAL,
+        }
+    }
+}
 
 /// What collectors, scrapes and pages share.
 #[derive(Debug)]
 pub struct Shared {
     /// The installation that is observed.
     pub installation: Installation,
-    /// The time between the starts of two runs of a tool.
-    pub interval: Duration,
+    /// When tools are run.
+    pub schedule: Schedule,
+    demands: [Demand; CollectorName::ALL.len()],
     config: watch::Sender<Arc<Config>>,
     memory: Option<PathBuf>,
     pinger: Pinger,
@@ -42,18 +65,53 @@ pub struct Shared {
 impl Shared {
     /// Creates the state before the first run.
     #[must_use]
-    pub fn new(installation: Installation, config: Config, interval: Duration) -> Self {
+    pub fn new(installation: Installation, config: Config, schedule: Schedule) -> Self {
         let targets = Targets::new(config.icmp.targets.clone(), config.icmp.discover);
-        let state = Mutex::new(State::new(max_age(interval, &installation), targets));
+        let state = Mutex::new(State::new(schedule.spacing(), targets));
         let pinger = Pinger::new();
         Self {
             installation,
-            interval,
+            schedule,
+            demands: CollectorName::ALL.map(|_| Demand::default()),
             config: watch::Sender::new(Arc::new(config)),
             memory: None,
             pinger,
             state,
         }
+    }
+
+    /// Leaves a collector out: it never runs, and nothing is exported of it.
+    #[must_use]
+    pub fn without(self, name: CollectorName) -> Self {
+        self.state().switch_off(name);
+        self
+    }
+
+    /// Returns whether a collector runs.
+    pub fn runs(&self, name: CollectorName) -> bool {
+        self.state().collectors.contains_key(&name)
+    }
+
+    /// Waits, where tools are run on scrape, until each has run for this scrape or the deadline
+    /// has passed; what a tool showed before is dropped then, as it is no answer to this scrape.
+    pub async fn collected(&self, deadline: Instant) {
+        if self.schedule != Schedule::OnScrape {
+            return;
+        }
+        let one = async |name| {
+            if self.runs(name)
+                && timeout_at(deadline, self.demand(name).satisfied())
+                    .await
+                    .is_err()
+            {
+                self.state().overdue(name);
+            }
+        };
+        tokio::join!(one(CollectorName::Enquiry), one(CollectorName::Stattree));
+    }
+
+    fn demand(&self, name: CollectorName) -> &Demand {
+        &self.demands[name as usize]
     }
 
     /// Returns the configuration in force.
@@ -114,12 +172,6 @@ impl Shared {
     }
 }
 
-/// The longest that a result is shown: a held `enquiry` must not make its modules unknown before
-/// it has had its time to answer.
-fn max_age(interval: Duration, installation: &Installation) -> Duration {
-    interval + installation.deadlines().enquiry + STALE_MARGIN
-}
-
 fn warn(error: &MemoryError, consequence: &'static str) {
     let cause = error.source().map(ToString::to_string);
     tracing::warn!(%error, cause, "{consequence}");
@@ -135,20 +187,5 @@ impl Drop for RunningGuard {
         let mut state = self.shared.state();
         let record = state.commands.entry(self.command).or_default();
         record.running = record.running.saturating_sub(1);
-    }
-}
-
-/// Waits until the process of a run is gone, so that a tool that cannot be killed is never started
-/// a second time beside itself.
-async fn gone(run: Result<Run, StartError>) {
-    if let Ok(Run {
-        ending:
-            Ending::TimedOut(Fate::StillRunning(outliving))
-            | Ending::OutputLimit(Fate::StillRunning(outliving)),
-        ..
-    }) = run
-    {
-        tracing::warn!(process = ?outliving.identity(), "a tool outlives its deadline");
-        outliving.gone().await;
     }
 }

@@ -7,6 +7,8 @@ use nshield::hardserver::SocketProbe;
 use nshield::runner::{Ending, Exit, Run, StartError};
 use vcm_telemetry::histogram::Histogram;
 
+use crate::state::CollectorName;
+
 /// Upper bounds of the duration of a tool in seconds: 10 ms for a healthy host, 35 s for a command
 /// held after a module dropped, 50 s for the deadline.
 const DURATION_BOUNDS: [f64; 12] = [
@@ -27,6 +29,15 @@ pub enum Command {
 impl Command {
     /// Every command, in the order exported.
     pub const ALL: [Self; 3] = [Self::Enquiry, Self::EnquiryServer, Self::Stattree];
+
+    /// Returns the collector that runs it.
+    #[must_use]
+    pub const fn collector(self) -> CollectorName {
+        match self {
+            Self::Enquiry | Self::EnquiryServer => CollectorName::Enquiry,
+            Self::Stattree => CollectorName::Stattree,
+        }
+    }
 
     /// Returns the value of the metric label `command`.
     #[must_use]

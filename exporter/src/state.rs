@@ -1,7 +1,8 @@
 //! What the newest run of every collector showed. Collectors write it, a scrape reads it.
 //!
 //! A result is shown from the end of its run until the next run ends, and never longer than its
-//! maximum age: what is older is left out, so that nothing stale is ever repeated as fresh.
+//! maximum age, the time between two runs and [`OVERDUE`]: what is older is left out, so that
+//! nothing stale is ever repeated as fresh.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -22,6 +23,12 @@ use crate::start_time::StartTime;
 
 /// The most distinct unknown words remembered; further ones are not counted again and again.
 const UNKNOWN_REMEMBERED: usize = 10_000;
+
+/// How long a run may take beyond the one before it until what that one showed is dropped.
+///
+/// A module that fails can hold `enquiry` for 35 s. By then its last good state must not be shown
+/// any more: the fault is seen within one interval and this time.
+pub const OVERDUE: Duration = Duration::from_secs(5);
 
 /// A collector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,6 +65,8 @@ pub struct CollectorRecord {
     pub duration: Duration,
     /// When a run last succeeded.
     pub last_success: Option<UnixTime>,
+    /// When it must have moved on; `None` where it may wait for ever.
+    due: Option<Instant>,
 }
 
 /// A value with the time it was obtained.
@@ -87,8 +96,8 @@ impl<T> Dated<T> {
 #[derive(Debug)]
 pub struct State {
     started: Instant,
-    /// After this time without a new result the old one is left out.
-    max_age: Duration,
+    /// The time between the starts of two runs of a tool.
+    spacing: Duration,
     /// The newest `enquiry` that printed anything about the hardserver.
     enquiry: Option<Dated<Enquiry>>,
     /// The newest whole `stattree`.
@@ -118,10 +127,10 @@ pub struct State {
 impl State {
     /// Creates the state before the first run.
     #[must_use]
-    pub fn new(max_age: Duration, icmp: Targets) -> Self {
+    pub fn new(spacing: Duration, icmp: Targets) -> Self {
         Self {
             started: Instant::now(),
-            max_age,
+            spacing,
             enquiry: None,
             stattree: None,
             hardserver: None,
@@ -139,6 +148,42 @@ impl State {
             config_reload: ReloadRecord::started(),
             unknown_statistics: Unknown::default(),
             unknown_states: Unknown::default(),
+        }
+    }
+
+    /// Forgets a collector that is not to run.
+    pub fn switch_off(&mut self, name: CollectorName) {
+        self.collectors.remove(&name);
+        self.commands
+            .retain(|command, _| command.collector() != name);
+    }
+
+    /// Takes in that a collector works, and when it must give another sign of it.
+    pub fn progress(&mut self, name: CollectorName, due: Option<Instant>) {
+        if let Some(record) = self.collectors.get_mut(&name) {
+            record.due = due;
+        }
+    }
+
+    /// Returns the collectors that stand still.
+    pub fn standing_still(&self) -> impl Iterator<Item = CollectorName> {
+        let now = Instant::now();
+        let late = move |record: &CollectorRecord| record.due.is_some_and(|due| due < now);
+        let records = self.collectors.iter();
+        records.filter_map(move |(name, record)| late(record).then_some(*name))
+    }
+
+    /// Drops what a tool showed: a run that should have shown it anew has not ended in time.
+    pub fn overdue(&mut self, name: CollectorName) {
+        match name {
+            CollectorName::Enquiry => {
+                let before = self.module_states();
+                self.enquiry = None;
+                self.hardserver = None;
+                self.log_transitions(&before);
+            }
+            CollectorName::Stattree => self.stattree = None,
+            CollectorName::Icmp => {}
         }
     }
 
@@ -233,7 +278,7 @@ impl State {
             .filter(|look| look.value != HardserverState::Up);
         self.enquiry
             .as_ref()
-            .filter(|dated| dated.at.elapsed() <= self.max_age)
+            .filter(|dated| dated.at.elapsed() <= self.max_age(CollectorName::Enquiry))
             .filter(|dated| silent_since.is_none_or(|look| look.at < dated.at))
     }
 
@@ -242,15 +287,16 @@ impl State {
     pub fn stattree(&self) -> Option<&Dated<StatTree>> {
         self.stattree
             .as_ref()
-            .filter(|dated| dated.at.elapsed() <= self.max_age)
+            .filter(|dated| dated.at.elapsed() <= self.max_age(CollectorName::Stattree))
     }
 
-    /// Returns the state of the hardserver; unknown when nobody has looked for too long.
+    /// Returns the state of the hardserver; unknown when nobody has looked for too long. A look by
+    /// `enquiry -m0` begins only when the full one is overdue, and has as long to end.
     #[must_use]
     pub fn hardserver_state(&self) -> HardserverState {
         let newest = self.hardserver.as_ref();
         newest
-            .filter(|dated| dated.at.elapsed() <= self.max_age)
+            .filter(|dated| dated.at.elapsed() <= self.max_age(CollectorName::Enquiry) + OVERDUE)
             .map_or(HardserverState::Unknown, |dated| dated.value)
     }
 
@@ -279,6 +325,13 @@ impl State {
         tree.into_iter()
             .flat_map(|tree| owned_statistics(&self.modules, tree))
             .collect()
+    }
+
+    /// Returns how old a result may be: the next one comes after the interval, or after as long as
+    /// this one took.
+    fn max_age(&self, name: CollectorName) -> Duration {
+        let took = self.collectors.get(&name).map(|record| record.duration);
+        self.spacing.max(took.unwrap_or_default()) + OVERDUE
     }
 
     fn module_states(&self) -> BTreeMap<ModuleNumber, ModuleState> {

@@ -10,13 +10,13 @@ use std::sync::Arc;
 use nshield::enquiry::Enquiry;
 use nshield::hardserver::{DOWN_PROOF_SPACING, EnquiryEnding, HardserverState, Look};
 use nshield::hardserver_config::HardserverConfig;
-use nshield::runner;
 use nshield::tools::look;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::{Shared, cause, gone};
-use crate::commands::{Command, FailureReason};
+use super::Shared;
+use super::tool::{Ended, Turns};
+use crate::commands::Command;
 use crate::state::{CollectorName, State};
 
 /// The most that is read of the hardserver's configuration file, in bytes.
@@ -25,19 +25,17 @@ const CONFIG_LIMIT: u64 = 1024 * 1024;
 /// Runs of `enquiry -m0` that outlive their kill; while there is one, no other is started.
 type Outliving = JoinSet<()>;
 
-/// Runs for ever, one run per interval. Where the hardserver is suspected down the next run comes
+/// Runs for ever, as the schedule says. Where the hardserver is suspected down the next run comes
 /// early enough to prove it.
 pub async fn run(shared: Arc<Shared>) {
     let mut outliving = Outliving::new();
+    let deadline = shared.installation.deadlines().enquiry;
+    let mut turns = Turns::of(&shared, CollectorName::Enquiry, deadline).await;
     loop {
-        let started = Instant::now();
         let state = cycle(&shared, &mut outliving).await;
-        let mut next = started + shared.interval;
-        if state != HardserverState::Up {
-            // Looks are spaced by their ends, so that a quicker second one is not too early.
-            next = next.min(Instant::now() + DOWN_PROOF_SPACING);
-        }
-        sleep_until(next).await;
+        // Looks are spaced by their ends, so that a quicker second one is not too early.
+        let proof = (state != HardserverState::Up).then(|| Instant::now() + DOWN_PROOF_SPACING);
+        turns.next(proof).await;
     }
 }
 
@@ -54,42 +52,25 @@ async fn cycle(shared: &Arc<Shared>, outliving: &mut Outliving) -> HardserverSta
 }
 
 async fn full(shared: &Arc<Shared>) -> HardserverState {
-    let guard = shared.running(Command::Enquiry);
-    let started = Instant::now();
-    let invocation = shared.installation.enquiry();
-    let program = invocation.program().to_owned();
-    let run = runner::run(invocation).await;
-    let took = started.elapsed();
-    let printed = run
-        .as_ref()
-        .map(|run| run.stdout.as_slice())
-        .unwrap_or_default();
-    let output = Enquiry::parse(printed);
+    let ended = Ended::run(shared, Command::Enquiry, shared.installation.enquiry()).await;
+    let output = Enquiry::parse(ended.stdout());
     let socket = match output.server {
         Some(_) => None,
         None => Some(shared.installation.probe_socket().await),
     };
-    let look = look(&run, socket);
+    let look = look(&ended.run, socket);
     let gaps: Vec<String> = output.gaps().iter().map(ToString::to_string).collect();
-    let failure = FailureReason::of(&run, socket, gaps.is_empty());
-    let cause = failure.map(|reason| cause::of_tool(&program, &run, reason, &gaps));
     let config = read_config(shared).await;
     let known = shared.state().modules.clone();
     let state = {
         let mut state = shared.state();
-        state
-            .commands
-            .entry(Command::Enquiry)
-            .or_default()
-            .finished(took, failure);
-        state.collector_ended(CollectorName::Enquiry, cause.as_deref(), took);
+        ended.record(&mut state, CollectorName::Enquiry, socket, &gaps);
         state.enquiry_ended(output);
         config.iter().for_each(|config| state.config_read(config));
         take_look(&mut state, look)
     };
     shared.remember(&known).await;
-    gone(run).await;
-    drop(guard);
+    ended.conclude(shared, CollectorName::Enquiry).await;
     state
 }
 
@@ -113,29 +94,23 @@ async fn beside(shared: &Arc<Shared>, outliving: &mut Outliving) {
         if outliving.is_empty() {
             ask_server(shared, outliving).await;
         }
-        sleep_until(started + shared.interval.max(usual)).await;
+        sleep_until(started + shared.schedule.spacing().max(usual)).await;
     }
 }
 
 async fn ask_server(shared: &Arc<Shared>, outliving: &mut Outliving) {
-    let guard = shared.running(Command::EnquiryServer);
-    let started = Instant::now();
-    let (run, socket) = tokio::join!(
-        runner::run(shared.installation.enquiry_server_only()),
+    let invocation = shared.installation.enquiry_server_only();
+    let (ended, socket) = tokio::join!(
+        Ended::run(shared, Command::EnquiryServer, invocation),
         shared.installation.probe_socket()
     );
-    let look = look(&run, Some(socket));
-    let failure = FailureReason::of(&run, Some(socket), look.server_section);
+    let look = look(&ended.run, Some(socket));
     {
         let mut state = shared.state();
-        let record = state.commands.entry(Command::EnquiryServer).or_default();
-        record.finished(started.elapsed(), failure);
+        ended.count(&mut state, Some(socket), look.server_section);
         state.hardserver_looked(look.classify());
     }
-    outliving.spawn(async move {
-        gone(run).await;
-        drop(guard);
-    });
+    outliving.spawn(ended.gone());
 }
 
 /// Reads where modules are imported from. It only fills gaps, so that a file that cannot be read

@@ -2,51 +2,34 @@
 
 use std::sync::Arc;
 
-use nshield::runner;
 use nshield::stattree::StatTree;
-use tokio::time::{Instant, sleep_until};
 
-use super::{Shared, cause, gone};
-use crate::commands::{Command, FailureReason};
+use super::Shared;
+use super::tool::{Ended, Turns};
+use crate::commands::Command;
 use crate::state::CollectorName;
 
-/// Runs for ever, one run per interval.
+/// Runs for ever, as the schedule says.
 pub async fn run(shared: Arc<Shared>) {
+    let deadline = shared.installation.deadlines().stattree;
+    let mut turns = Turns::of(&shared, CollectorName::Stattree, deadline).await;
     loop {
-        let started = Instant::now();
         once(&shared).await;
-        sleep_until(started + shared.interval).await;
+        turns.next(None).await;
     }
 }
 
 /// Runs `stattree` to its end.
 pub async fn once(shared: &Arc<Shared>) {
-    let guard = shared.running(Command::Stattree);
-    let started = Instant::now();
     let invocation = shared.installation.stattree();
-    let program = invocation.program().to_owned();
-    let run = runner::run(invocation).await;
-    let took = started.elapsed();
-    let printed = run
-        .as_ref()
-        .map(|run| run.stdout.as_slice())
-        .unwrap_or_default();
-    let tree = StatTree::parse(printed);
-    let gaps = gaps(&tree);
-    let failure = FailureReason::of(&run, None, gaps.is_empty());
-    let cause = failure.map(|reason| cause::of_tool(&program, &run, reason, &gaps));
+    let ended = Ended::run(shared, Command::Stattree, invocation).await;
+    let tree = StatTree::parse(ended.stdout());
     {
         let mut state = shared.state();
-        state
-            .commands
-            .entry(Command::Stattree)
-            .or_default()
-            .finished(took, failure);
-        state.collector_ended(CollectorName::Stattree, cause.as_deref(), took);
-        state.stattree_ended(failure.is_none().then_some(tree));
+        let whole = ended.record(&mut state, CollectorName::Stattree, None, &gaps(&tree));
+        state.stattree_ended(whole.then_some(tree));
     }
-    gone(run).await;
-    drop(guard);
+    ended.conclude(shared, CollectorName::Stattree).await;
 }
 
 /// What the output lacks to be used; empty means whole.

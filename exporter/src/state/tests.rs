@@ -8,12 +8,12 @@ use tracing::span;
 
 use super::*;
 
-const MAX_AGE: Duration = Duration::from_secs(70);
+const SPACING: Duration = Duration::from_secs(15);
 const THREE: &[u8] =
     include_bytes!("../../../nshield/tests/fixtures/enquiry-one-of-three-failed.txt");
 
 fn state() -> State {
-    State::new(MAX_AGE, Targets::new(Vec::new(), false))
+    State::new(SPACING, Targets::new(Vec::new(), false))
 }
 
 fn words(state: &State) -> Vec<&'static str> {
@@ -59,13 +59,57 @@ async fn what_is_too_old_is_never_shown_as_fresh() {
         b"+ServerGlobals:\n   -Uptime               5\n",
     )));
     state.hardserver_looked(LookResult::Up);
-    advance(MAX_AGE).await;
+    let moment = Duration::from_millis(1);
+    advance(SPACING + OVERDUE).await;
     assert_eq!(words(&state), ["failed", "operational", "operational"]);
+    assert!(state.stattree().is_some());
+    advance(moment).await;
+    assert_eq!(words(&state), ["unknown", "unknown", "unknown"]);
+    assert!(state.stattree().is_none());
+    // `enquiry -m0` begins to look where the full one is overdue, and has as long for it.
     assert_eq!(state.hardserver_state(), HardserverState::Up);
+    advance(OVERDUE).await;
+    assert_eq!(state.hardserver_state(), HardserverState::Unknown);
+}
+
+/// Runs that are slow each time are no reason to drop the newest result before the next one.
+#[tokio::test(start_paused = true)]
+async fn a_result_is_shown_as_long_as_the_next_one_usually_takes() {
+    let mut state = state();
+    let took = SPACING * 2;
+    state.collector_ended(CollectorName::Enquiry, None, took);
+    state.enquiry_ended(Enquiry::parse(THREE));
+    advance(took + OVERDUE).await;
+    assert_eq!(words(&state), ["failed", "operational", "operational"]);
     advance(Duration::from_millis(1)).await;
     assert_eq!(words(&state), ["unknown", "unknown", "unknown"]);
+}
+
+/// A scrape that waited for a run in vain must not be told what the run before showed.
+#[tokio::test(start_paused = true)]
+async fn what_is_overdue_is_dropped() {
+    let mut state = state();
+    state.enquiry_ended(Enquiry::parse(THREE));
+    state.hardserver_looked(LookResult::Up);
+    state.overdue(CollectorName::Stattree);
+    assert_eq!(words(&state), ["failed", "operational", "operational"]);
+    state.overdue(CollectorName::Enquiry);
+    assert_eq!(words(&state), ["unknown", "unknown", "unknown"]);
     assert_eq!(state.hardserver_state(), HardserverState::Unknown);
-    assert!(state.stattree().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_collector_stands_still_once_it_is_due() {
+    let mut state = state();
+    let names = |state: &State| state.standing_still().collect::<Vec<_>>();
+    state.progress(CollectorName::Enquiry, Some(Instant::now() + SPACING));
+    state.progress(CollectorName::Stattree, None);
+    advance(SPACING).await;
+    assert_eq!(names(&state), []);
+    advance(Duration::from_millis(1)).await;
+    assert_eq!(names(&state), [CollectorName::Enquiry]);
+    state.switch_off(CollectorName::Enquiry);
+    assert_eq!(names(&state), []);
 }
 
 #[tokio::test(start_paused = true)]
