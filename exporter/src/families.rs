@@ -17,11 +17,35 @@ use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::registry::Registry;
 use vcm_telemetry::build;
 use vcm_telemetry::exposition::{Format, render};
-use vcm_telemetry::families::{Families, Labels};
-use vcm_telemetry::process::Process;
+use vcm_telemetry::families::{Families, Value};
+use vcm_telemetry::metric::{Descriptor, Info};
+use vcm_telemetry::process::{self, Process};
 
 use crate::collect::Shared;
 use crate::state::State;
+
+const BUILD: Info<3> = build::info(
+    "nshield_exporter_build_info",
+    "With what the exporter was built",
+);
+
+/// Describes every metric that can be exported, in the order written.
+#[must_use]
+pub fn reference() -> Vec<Descriptor> {
+    [
+        hardserver::METRICS,
+        module::METRICS,
+        statistics::METRICS,
+        icmp::METRICS,
+        exporter::METRICS,
+        &[&BUILD],
+        process::METRICS,
+    ]
+    .into_iter()
+    .flatten()
+    .map(|metric| metric.descriptor())
+    .collect()
+}
 
 /// What a scrape encodes.
 #[derive(Debug)]
@@ -58,11 +82,7 @@ impl Collector for SharedState {
         let mut families = Families::new(encoder);
         write_observed(&state, &mut families)?;
         exporter::write(&state, &mut families)?;
-        build::write(
-            &mut families,
-            "nshield_exporter_build",
-            "With what the exporter was built",
-        )
+        build::write(&mut families, &BUILD)
     }
 }
 
@@ -74,6 +94,7 @@ fn write_observed(state: &State, families: &mut Families<'_>) -> fmt::Result {
     icmp::write(state, families)
 }
 
-fn module_label(number: ModuleNumber) -> Labels {
-    vec![("module", number.to_string())]
+/// The value of the label `module`.
+fn module_value<'a>(number: ModuleNumber) -> Value<'a> {
+    number.get().into()
 }

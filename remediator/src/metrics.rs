@@ -16,7 +16,8 @@ use vcm_recovery::policy::Policy;
 use vcm_recovery::state::HostState;
 use vcm_recovery::time::Time;
 use vcm_telemetry::exposition::render;
-use vcm_telemetry::process::Process;
+use vcm_telemetry::metric::Descriptor;
+use vcm_telemetry::process::{self, Process};
 
 use crate::board::Board;
 use crate::store::counted::StoreOperation;
@@ -29,8 +30,15 @@ mod lag;
 
 pub use vcm_telemetry::exposition::Format;
 
-/// What stands before every name but `process_*`.
-const PREFIX: &str = "vcm_remediator";
+/// Describes every metric that can be exported, in the order written.
+#[must_use]
+pub fn reference() -> Vec<Descriptor> {
+    [counts::METRICS, gauges::METRICS, process::METRICS]
+        .into_iter()
+        .flatten()
+        .map(|metric| metric.descriptor())
+        .collect()
+}
 
 /// A complete answer to a scrape.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +52,7 @@ pub struct Exposition {
 /// All metrics of the program.
 pub struct Metrics {
     registry: Registry,
-    counts: counts::Counts,
+    counts: Arc<counts::Counts>,
     lag: lag::Lag,
 }
 
@@ -54,8 +62,8 @@ impl Metrics {
     #[must_use]
     pub fn new(inventory: &Arc<Inventory>, policy: &Arc<Policy>, board: &Arc<Board>) -> Self {
         let mut registry = Registry::default();
-        let counts = counts::Counts::new(inventory);
-        counts.register(registry.sub_registry_with_prefix(PREFIX));
+        let counts = Arc::new(counts::Counts::new(inventory));
+        registry.register_collector(Box::new(counts::Exposed(Arc::clone(&counts))));
         registry.register_collector(Box::new(gauges::Gauges {
             inventory: Arc::clone(inventory),
             policy: Arc::clone(policy),
@@ -95,9 +103,7 @@ impl Metrics {
 
     /// Counts a webhook body that was refused.
     pub fn webhook_rejected(&self, why: Rejection) {
-        self.counts
-            .webhooks_rejected
-            .add(&[("reason", why.as_str())], 1);
+        self.counts.webhooks_rejected.add([why.as_str()], 1);
     }
 
     /// Counts the alerts of an accepted body, and the time from its receipt until it was durable.
@@ -108,30 +114,22 @@ impl Metrics {
 
     /// Counts an alert that is not acted on.
     pub fn alert_ignored(&self, why: &Ignored) {
-        self.counts
-            .alerts_ignored
-            .add(&[("reason", why.as_str())], 1);
+        self.counts.alerts_ignored.add([why.as_str()], 1);
     }
 
     /// Counts alerts that Alertmanager cut off a body (`max_alerts`).
     pub fn alerts_truncated(&self, alerts: u64) {
-        self.counts
-            .alerts_ignored
-            .add(&[("reason", counts::TRUNCATED)], alerts);
+        self.counts.alerts_ignored.add([counts::TRUNCATED], alerts);
     }
 
     /// Records that the watchdog came.
     pub fn watchdog_heard(&self, at: Time) {
-        self.counts
-            .last_watchdog
-            .set(&[("sender", counts::SENDER)], seconds(at));
+        self.counts.last_watchdog.set([counts::SENDER], seconds(at));
     }
 
     /// Counts an operation of the store that failed.
     pub fn store_error(&self, operation: StoreOperation) {
-        self.counts
-            .store_errors
-            .add(&[("operation", operation.as_str())], 1);
+        self.counts.store_errors.add([operation.as_str()], 1);
     }
 
     /// Records that the configuration was read and is in use.

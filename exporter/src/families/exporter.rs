@@ -2,84 +2,121 @@
 
 use std::fmt;
 
-use crate::state::{CollectorName, CollectorRecord, State};
-use vcm_telemetry::families::{Families, Labels};
+use vcm_telemetry::families::{Families, Value};
+use vcm_telemetry::metric::{Counter, Described, Gauge, Histogram};
+
+use crate::state::{CollectorRecord, State};
+
+const SUCCESS: Gauge<1> = Gauge::new(
+    "nshield_scrape_collector_success",
+    &["collector"],
+    "Whether the newest run of the collector gave everything it is there for",
+);
+const DURATION: Gauge<1> = Gauge::new(
+    "nshield_scrape_collector_duration_seconds",
+    &["collector"],
+    "How long the newest run of the collector took",
+);
+const LAST_SUCCESS: Gauge<1> = Gauge::new(
+    "nshield_collector_last_success_timestamp_seconds",
+    &["collector"],
+    "When the collector last succeeded, since 1970; 0 is never",
+);
+const COMMAND_DURATION: Histogram<1> = Histogram::new(
+    "nshield_command_duration_seconds",
+    &["command"],
+    "How long runs of the vendor's tools took",
+);
+const COMMAND_RUNNING: Gauge<1> = Gauge::new(
+    "nshield_command_running",
+    &["command"],
+    "Runs of the tool alive now, also one that outlives its kill",
+);
+const COMMAND_FAILURES: Counter<2> = Counter::new(
+    "nshield_command_failures_total",
+    &["command", "reason"],
+    "Runs that gave no usable output",
+);
+const UNKNOWN_STATISTICS: Counter<0> = Counter::new(
+    "nshield_unknown_statistics_total",
+    &[],
+    "Distinct labels and statistics of the vendor's tools that are not known here",
+);
+const UNKNOWN_STATES: Counter<0> = Counter::new(
+    "nshield_unknown_states_total",
+    &[],
+    "Distinct combinations of reply flags and mode that are not known here",
+);
+
+/// Every metric here, in the order written.
+pub(super) const METRICS: &[&dyn Described] = &[
+    &SUCCESS,
+    &DURATION,
+    &LAST_SUCCESS,
+    &COMMAND_DURATION,
+    &COMMAND_RUNNING,
+    &COMMAND_FAILURES,
+    &UNKNOWN_STATISTICS,
+    &UNKNOWN_STATES,
+];
 
 pub(super) fn write(state: &State, families: &mut Families<'_>) -> fmt::Result {
+    write_collectors(state, families)?;
+    write_commands(state, families)?;
+    families.counter(
+        &UNKNOWN_STATISTICS,
+        [([], state.unknown_statistics.count())],
+    )?;
+    families.counter(&UNKNOWN_STATES, [([], state.unknown_states.count())])
+}
+
+fn write_collectors(state: &State, families: &mut Families<'_>) -> fmt::Result {
     families.gauge(
-        "nshield_scrape_collector_success",
-        "Whether the newest run of the collector gave everything it is there for",
+        &SUCCESS,
         collectors(state, |record| {
             record.success.map(|success| f64::from(u8::from(success)))
         }),
     )?;
     families.gauge(
-        "nshield_scrape_collector_duration_seconds",
-        "How long the newest run of the collector took",
+        &DURATION,
         collectors(state, |record| {
             record.success.map(|_| record.duration.as_secs_f64())
         }),
     )?;
     families.gauge(
-        "nshield_collector_last_success_timestamp_seconds",
-        "When the collector last succeeded, since 1970; 0 is never",
+        &LAST_SUCCESS,
         collectors(state, |record| {
             Some(record.last_success.map_or(0.0, |at| at.0))
         }),
-    )?;
-    write_commands(state, families)?;
-    families.counter(
-        "nshield_unknown_statistics",
-        "Distinct labels and statistics of the vendor's tools that are not known here",
-        [(Labels::new(), state.unknown_statistics.count())],
-    )?;
-    families.counter(
-        "nshield_unknown_states",
-        "Distinct combinations of reply flags and mode that are not known here",
-        [(Labels::new(), state.unknown_states.count())],
     )
 }
 
 fn collectors(
     state: &State,
     value: impl Fn(&CollectorRecord) -> Option<f64>,
-) -> impl Iterator<Item = (Labels, f64)> {
-    state.collectors.iter().filter_map(move |(name, record)| {
-        let name: &CollectorName = name;
-        Some((
-            vec![("collector", name.as_str().to_owned())],
-            value(record)?,
-        ))
-    })
+) -> impl Iterator<Item = ([Value<'_>; 1], f64)> {
+    state
+        .collectors
+        .iter()
+        .filter_map(move |(name, record)| Some(([name.as_str().into()], value(record)?)))
 }
 
 fn write_commands(state: &State, families: &mut Families<'_>) -> fmt::Result {
-    let label = |command: &str| vec![("command", command.to_owned())];
+    let commands = || state.commands.iter();
     families.histogram(
-        "nshield_command_duration_seconds",
-        "How long runs of the vendor's tools took",
-        state
-            .commands
-            .iter()
-            .map(|(name, record)| (label(name.as_str()), &record.duration)),
+        &COMMAND_DURATION,
+        commands().map(|(name, record)| ([name.as_str().into()], &record.duration)),
     )?;
     families.gauge(
-        "nshield_command_running",
-        "Runs of the tool alive now, also one that outlives its kill",
-        state
-            .commands
-            .iter()
-            .map(|(name, record)| (label(name.as_str()), record.running as f64)),
+        &COMMAND_RUNNING,
+        commands().map(|(name, record)| ([name.as_str().into()], record.running as f64)),
     )?;
     families.counter(
-        "nshield_command_failures",
-        "Runs that gave no usable output",
-        state.commands.iter().flat_map(|(name, record)| {
-            record.failures.iter().map(move |(reason, count)| {
-                let mut labels = label(name.as_str());
-                labels.push(("reason", reason.as_str().to_owned()));
-                (labels, *count)
-            })
+        &COMMAND_FAILURES,
+        commands().flat_map(|(name, record)| {
+            let failures = record.failures.iter();
+            failures
+                .map(|(reason, count)| ([name.as_str(), reason.as_str()].map(Value::from), *count))
         }),
     )
 }

@@ -3,91 +3,114 @@
 use std::fmt;
 
 use nshield::hardserver::HardserverState;
+use vcm_telemetry::families::Families;
+use vcm_telemetry::metric::{Counter, Described, Gauge, Info, States};
 
 use crate::state::State;
-use vcm_telemetry::families::{Families, Labels};
 
-/// Counters of `ServerGlobals`: name, statistic.
-const COUNTERS: [(&str, &str, &str); 6] = [
-    (
-        "nshield_hardserver_commands",
-        "CmdCount",
-        "Commands the hardserver received",
-    ),
-    (
-        "nshield_hardserver_replies",
-        "ReplyCount",
-        "Replies the hardserver sent",
-    ),
-    (
-        "nshield_hardserver_command_bytes",
-        "CmdBytes",
-        "Bytes of commands received",
-    ),
-    (
-        "nshield_hardserver_reply_bytes",
-        "ReplyBytes",
-        "Bytes of replies sent",
-    ),
-    (
-        "nshield_hardserver_device_failures",
-        "DeviceFails",
-        "Module failures the hardserver saw",
-    ),
-    (
-        "nshield_hardserver_device_restarts",
-        "DeviceRestarts",
-        "Module restarts the hardserver saw",
-    ),
+const STATE: States<HardserverState, 0> = States::new(
+    "nshield_hardserver_state",
+    &[],
+    &HardserverState::ALL,
+    HardserverState::as_str,
+    "Whether the hardserver answers. Down takes two looks ten seconds apart, each with a failed \
+     enquiry and a dead socket",
+);
+const INFO: Info<1> = Info::new(
+    "nshield_hardserver_info",
+    &["version"],
+    "Version of the hardserver (enquiry, Server, version)",
+);
+const START_TIME: Gauge<0> = Gauge::new(
+    "nshield_hardserver_start_time_seconds",
+    &[],
+    "Start of the hardserver since 1970 (ServerGlobals.Uptime)",
+);
+const CLIENTS: Gauge<0> = Gauge::new(
+    "nshield_hardserver_clients",
+    &[],
+    "Client connections now (ServerGlobals.ClientCount)",
+);
+const AUDIT_DB_FREE: Gauge<0> = Gauge::new(
+    "nshield_hardserver_audit_db_free_bytes",
+    &[],
+    "Free space of the audit log database (ServerGlobals.AuditDBFreeSpaceMB)",
+);
+const COMMANDS: Counter<0> = Counter::new(
+    "nshield_hardserver_commands_total",
+    &[],
+    "Commands the hardserver received (ServerGlobals.CmdCount)",
+);
+const REPLIES: Counter<0> = Counter::new(
+    "nshield_hardserver_replies_total",
+    &[],
+    "Replies the hardserver sent (ServerGlobals.ReplyCount)",
+);
+const COMMAND_BYTES: Counter<0> = Counter::new(
+    "nshield_hardserver_command_bytes_total",
+    &[],
+    "Bytes of commands received (ServerGlobals.CmdBytes)",
+);
+const REPLY_BYTES: Counter<0> = Counter::new(
+    "nshield_hardserver_reply_bytes_total",
+    &[],
+    "Bytes of replies sent (ServerGlobals.ReplyBytes)",
+);
+const DEVICE_FAILURES: Counter<0> = Counter::new(
+    "nshield_hardserver_device_failures_total",
+    &[],
+    "Module failures the hardserver saw (ServerGlobals.DeviceFails)",
+);
+const DEVICE_RESTARTS: Counter<0> = Counter::new(
+    "nshield_hardserver_device_restarts_total",
+    &[],
+    "Module restarts the hardserver saw (ServerGlobals.DeviceRestarts)",
+);
+
+/// Every metric here, in the order written.
+pub(super) const METRICS: &[&dyn Described] = &[
+    &STATE,
+    &INFO,
+    &START_TIME,
+    &CLIENTS,
+    &AUDIT_DB_FREE,
+    &COMMANDS,
+    &REPLIES,
+    &COMMAND_BYTES,
+    &REPLY_BYTES,
+    &DEVICE_FAILURES,
+    &DEVICE_RESTARTS,
 ];
 
 const BYTES_PER_MEGABYTE: f64 = 1_048_576.0;
 
 pub(super) fn write(state: &State, families: &mut Families<'_>) -> fmt::Result {
-    families.states(
-        "nshield_hardserver_state",
-        "Whether the hardserver answers. Down takes two looks ten seconds apart, each with a \
-         failed enquiry and a dead socket",
-        &HardserverState::ALL,
-        HardserverState::as_str,
-        [(Labels::new(), state.hardserver_state())],
-    )?;
+    families.states(&STATE, [([], state.hardserver_state())])?;
     let version = state
         .enquiry()
         .and_then(|dated| dated.value.server.as_ref()?.get("version"));
-    families.info(
-        "nshield_hardserver",
-        "Version of the hardserver (enquiry, Server, version)",
-        version.map(|version| vec![("version", version.to_owned())]),
-    )?;
-    families.gauge(
-        "nshield_hardserver_start_time_seconds",
-        "Start of the hardserver since 1970 (ServerGlobals.Uptime)",
-        state
-            .hardserver_start
-            .get()
-            .map(|start| (Labels::new(), start.0)),
-    )?;
+    families.info(&INFO, version.map(|version| [version.into()]))?;
+    let start = state.hardserver_start.get();
+    families.gauge(&START_TIME, start.map(|start| ([], start.0)))?;
     write_statistics(state, families)
 }
 
 fn write_statistics(state: &State, families: &mut Families<'_>) -> fmt::Result {
     let server = state.stattree().and_then(|dated| dated.value.server());
     let number = |id| server.and_then(|server| server.number(id));
-    families.gauge(
-        "nshield_hardserver_clients",
-        "Client connections now (ServerGlobals.ClientCount)",
-        number("ClientCount").map(|clients| (Labels::new(), clients)),
-    )?;
-    families.gauge(
-        "nshield_hardserver_audit_db_free_bytes",
-        "Free space of the audit log database (ServerGlobals.AuditDBFreeSpaceMB)",
-        number("AuditDBFreeSpaceMB").map(|free| (Labels::new(), free * BYTES_PER_MEGABYTE)),
-    )?;
-    for (name, id, help) in COUNTERS {
+    families.gauge(&CLIENTS, number("ClientCount").map(|clients| ([], clients)))?;
+    let free = number("AuditDBFreeSpaceMB").map(|free| free * BYTES_PER_MEGABYTE);
+    families.gauge(&AUDIT_DB_FREE, free.map(|bytes| ([], bytes)))?;
+    for (metric, id) in [
+        (&COMMANDS, "CmdCount"),
+        (&REPLIES, "ReplyCount"),
+        (&COMMAND_BYTES, "CmdBytes"),
+        (&REPLY_BYTES, "ReplyBytes"),
+        (&DEVICE_FAILURES, "DeviceFails"),
+        (&DEVICE_RESTARTS, "DeviceRestarts"),
+    ] {
         let value = server.and_then(|server| server.counter(id));
-        let help = format!("{help} (ServerGlobals.{id})");
-        families.counter(name, &help, value.map(|value| (Labels::new(), value)))?;
+        families.counter(metric, value.map(|value| ([], value)))?;
     }
     Ok(())
 }

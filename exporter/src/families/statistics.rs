@@ -1,61 +1,121 @@
 //! The modules, as `stattree` shows them. Every statistic is optional.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
-use super::module_label;
-use crate::state::State;
-use vcm_telemetry::families::{Families, Labels};
+use nshield::ModuleNumber;
+use nshield::stattree::NodeRef;
+use vcm_telemetry::families::{Families, Value};
+use vcm_telemetry::metric::{Counter, Described, Gauge};
 
-/// Counters per module: name, group, statistic, help.
-const COUNTERS: [(&str, &str, &str, &str); 8] = [
-    (
-        "nshield_module_commands",
-        "ModuleJobStats",
-        "CmdCount",
-        "Commands sent to the module",
-    ),
-    (
-        "nshield_module_replies",
-        "ModuleJobStats",
-        "ReplyCount",
-        "Replies of the module",
-    ),
-    (
-        "nshield_module_command_bytes",
-        "ModuleJobStats",
-        "CmdBytes",
-        "Bytes of commands sent",
-    ),
-    (
-        "nshield_module_reply_bytes",
-        "ModuleJobStats",
-        "ReplyBytes",
-        "Bytes of replies received",
-    ),
-    (
-        "nshield_module_host_read_errors",
-        "ModuleJobStats",
-        "HostReadErrors",
-        "Failed reads of the host interface",
-    ),
-    (
-        "nshield_module_host_write_errors",
-        "ModuleJobStats",
-        "HostWriteErrors",
-        "Failed writes of the host interface",
-    ),
-    (
-        "nshield_module_objects_created",
-        "ModuleObjStats",
-        "ObjectsCreated",
-        "Objects loaded",
-    ),
-    (
-        "nshield_module_objects_destroyed",
-        "ModuleObjStats",
-        "ObjectsDestroyed",
-        "Objects dropped",
-    ),
+use super::module_value;
+use crate::state::State;
+
+const START_TIME: Gauge<1> = Gauge::new(
+    "nshield_module_start_time_seconds",
+    &["module"],
+    "Start of the HSM since 1970 (ModuleEnvStats.Uptime). A change is a reboot",
+);
+const CPU_LOAD: Gauge<1> = Gauge::new(
+    "nshield_module_cpu_load_ratio",
+    &["module"],
+    "Load of the HSM, 0 to 1 (ModuleJobStats.CPULoadPercent)",
+);
+const OBJECTS: Gauge<1> = Gauge::new(
+    "nshield_module_objects",
+    &["module"],
+    "Objects loaded now (ModuleObjStats.ObjectCount)",
+);
+const COMMANDS: Counter<1> = Counter::new(
+    "nshield_module_commands_total",
+    &["module"],
+    "Commands sent to the module (ModuleJobStats.CmdCount)",
+);
+const REPLIES: Counter<1> = Counter::new(
+    "nshield_module_replies_total",
+    &["module"],
+    "Replies of the module (ModuleJobStats.ReplyCount)",
+);
+const COMMAND_BYTES: Counter<1> = Counter::new(
+    "nshield_module_command_bytes_total",
+    &["module"],
+    "Bytes of commands sent (ModuleJobStats.CmdBytes)",
+);
+const REPLY_BYTES: Counter<1> = Counter::new(
+    "nshield_module_reply_bytes_total",
+    &["module"],
+    "Bytes of replies received (ModuleJobStats.ReplyBytes)",
+);
+const HOST_READ_ERRORS: Counter<1> = Counter::new(
+    "nshield_module_host_read_errors_total",
+    &["module"],
+    "Failed reads of the host interface (ModuleJobStats.HostReadErrors)",
+);
+const HOST_WRITE_ERRORS: Counter<1> = Counter::new(
+    "nshield_module_host_write_errors_total",
+    &["module"],
+    "Failed writes of the host interface (ModuleJobStats.HostWriteErrors)",
+);
+const OBJECTS_CREATED: Counter<1> = Counter::new(
+    "nshield_module_objects_created_total",
+    &["module"],
+    "Objects loaded (ModuleObjStats.ObjectsCreated)",
+);
+const OBJECTS_DESTROYED: Counter<1> = Counter::new(
+    "nshield_module_objects_destroyed_total",
+    &["module"],
+    "Objects dropped (ModuleObjStats.ObjectsDestroyed)",
+);
+const CLOCK_OFFSET: Gauge<1> = Gauge::new(
+    "nshield_module_clock_offset_seconds",
+    &["module"],
+    "Clock of the module minus clock of the host (ModuleEnvStats.CurrentTime)",
+);
+const TEMPERATURE: Gauge<2> = Gauge::new(
+    "nshield_module_temperature_celsius",
+    &["module", "sensor"],
+    "Temperatures (ModuleEnvStats.TempSP, CurrentCPUTemp1, CurrentCPUTemp2)",
+);
+const MEMORY_SIZE: Gauge<1> = Gauge::new(
+    "nshield_module_memory_size_bytes",
+    &["module"],
+    "Memory of the module (ModuleEnvStats.MemTotal)",
+);
+const MEMORY_ALLOCATED: Gauge<2> = Gauge::new(
+    "nshield_module_memory_allocated_bytes",
+    &["module", "owner"],
+    "Allocated memory (ModuleEnvStats.MemAllocKernel, MemAllocUser)",
+);
+const PSU_FAILED: Gauge<1> = Gauge::new(
+    "nshield_chassis_psu_failed",
+    &["module"],
+    "Whether a power supply of the chassis failed (HostEnvStats.PSUFailure)",
+);
+const FAN_SPEED: Gauge<2> = Gauge::new(
+    "nshield_chassis_fan_speed_rpm",
+    &["module", "fan"],
+    "Speed of the fans of the chassis (HostEnvStats.CurrentFanRPM and following)",
+);
+
+/// Every metric here, in the order written.
+pub(super) const METRICS: &[&dyn Described] = &[
+    &START_TIME,
+    &CPU_LOAD,
+    &OBJECTS,
+    &COMMANDS,
+    &REPLIES,
+    &COMMAND_BYTES,
+    &REPLY_BYTES,
+    &HOST_READ_ERRORS,
+    &HOST_WRITE_ERRORS,
+    &OBJECTS_CREATED,
+    &OBJECTS_DESTROYED,
+    &CLOCK_OFFSET,
+    &TEMPERATURE,
+    &MEMORY_SIZE,
+    &MEMORY_ALLOCATED,
+    &PSU_FAILED,
+    &FAN_SPEED,
 ];
 
 /// Temperature sensors in `ModuleEnvStats`: statistic, label.
@@ -77,121 +137,95 @@ const FANS: [(&str, &str); 4] = [
 ];
 
 pub(super) fn write(state: &State, families: &mut Families<'_>) -> fmt::Result {
-    let shown = state.module_statistics();
+    let modules = state.module_statistics();
     families.gauge(
-        "nshield_module_start_time_seconds",
-        "Start of the HSM since 1970 (ModuleEnvStats.Uptime). A change is a reboot",
-        shown.keys().filter_map(|number| {
+        &START_TIME,
+        modules.keys().filter_map(|number| {
             let start = state.module_start.get(number)?.get()?;
-            Some((module_label(*number), start.0))
+            Some(([module_value(*number)], start.0))
         }),
     )?;
-    let modules = Statistics { state };
-    families.gauge(
-        "nshield_module_cpu_load_ratio",
-        "Load of the HSM, 0 to 1 (ModuleJobStats.CPULoadPercent)",
-        modules.numbers("ModuleJobStats", "CPULoadPercent", |percent| {
-            percent / 100.0
-        }),
+    let group = |name| Group::of(&modules, name);
+    write_jobs(&group("ModuleJobStats"), families)?;
+    write_objects(&group("ModuleObjStats"), families)?;
+    let read_at = state.stattree().map(|dated| dated.wall.0);
+    write_environment(
+        &group("ModuleEnvStats"),
+        read_at.unwrap_or_default(),
+        families,
     )?;
-    families.gauge(
-        "nshield_module_objects",
-        "Objects loaded now (ModuleObjStats.ObjectCount)",
-        modules.numbers("ModuleObjStats", "ObjectCount", |count| count),
-    )?;
-    for (name, group, id, help) in COUNTERS {
-        families.counter(
-            name,
-            &format!("{help} ({group}.{id})"),
-            modules.counters(group, id),
-        )?;
+    write_chassis(&group("HostEnvStats"), families)
+}
+
+fn write_jobs(jobs: &Group<'_>, families: &mut Families<'_>) -> fmt::Result {
+    let load = jobs.numbers("CPULoadPercent", |percent| percent / 100.0);
+    families.gauge(&CPU_LOAD, load)?;
+    for (metric, id) in [
+        (&COMMANDS, "CmdCount"),
+        (&REPLIES, "ReplyCount"),
+        (&COMMAND_BYTES, "CmdBytes"),
+        (&REPLY_BYTES, "ReplyBytes"),
+        (&HOST_READ_ERRORS, "HostReadErrors"),
+        (&HOST_WRITE_ERRORS, "HostWriteErrors"),
+    ] {
+        families.counter(metric, jobs.counters(id))?;
     }
-    write_environment(&modules, families)
+    Ok(())
 }
 
-fn write_environment(modules: &Statistics<'_>, families: &mut Families<'_>) -> fmt::Result {
-    let read_at = modules
-        .state
-        .stattree()
-        .map(|dated| dated.wall.0)
-        .unwrap_or_default();
-    families.gauge(
-        "nshield_module_clock_offset_seconds",
-        "Clock of the module minus clock of the host (ModuleEnvStats.CurrentTime)",
-        modules.numbers("ModuleEnvStats", "CurrentTime", |time| {
-            time - read_at.floor()
-        }),
-    )?;
-    families.gauge(
-        "nshield_module_temperature_celsius",
-        "Temperatures (ModuleEnvStats.TempSP, CurrentCPUTemp1, CurrentCPUTemp2)",
-        modules.parts("ModuleEnvStats", "sensor", &SENSORS),
-    )?;
-    families.gauge(
-        "nshield_module_memory_size_bytes",
-        "Memory of the module (ModuleEnvStats.MemTotal)",
-        modules.numbers("ModuleEnvStats", "MemTotal", |bytes| bytes),
-    )?;
-    families.gauge(
-        "nshield_module_memory_allocated_bytes",
-        "Allocated memory (ModuleEnvStats.MemAllocKernel, MemAllocUser)",
-        modules.parts("ModuleEnvStats", "owner", &MEMORY),
-    )?;
-    families.gauge(
-        "nshield_chassis_psu_failed",
-        "Whether a power supply of the chassis failed (HostEnvStats.PSUFailure)",
-        modules.numbers("HostEnvStats", "PSUFailure", |failed| {
-            f64::from(u8::from(failed != 0.0))
-        }),
-    )?;
-    families.gauge(
-        "nshield_chassis_fan_speed_rpm",
-        "Speed of the fans of the chassis (HostEnvStats.CurrentFanRPM and following)",
-        modules.parts("HostEnvStats", "fan", &FANS),
-    )
+fn write_objects(objects: &Group<'_>, families: &mut Families<'_>) -> fmt::Result {
+    families.gauge(&OBJECTS, objects.numbers("ObjectCount", |count| count))?;
+    families.counter(&OBJECTS_CREATED, objects.counters("ObjectsCreated"))?;
+    families.counter(&OBJECTS_DESTROYED, objects.counters("ObjectsDestroyed"))
 }
 
-struct Statistics<'a> {
-    state: &'a State,
+fn write_environment(env: &Group<'_>, read_at: f64, families: &mut Families<'_>) -> fmt::Result {
+    let offset = env.numbers("CurrentTime", |time| time - read_at.floor());
+    families.gauge(&CLOCK_OFFSET, offset)?;
+    families.gauge(&TEMPERATURE, env.parts(&SENSORS))?;
+    families.gauge(&MEMORY_SIZE, env.numbers("MemTotal", |bytes| bytes))?;
+    families.gauge(&MEMORY_ALLOCATED, env.parts(&MEMORY))
 }
 
-impl Statistics<'_> {
-    fn numbers(&self, group: &str, id: &str, convert: impl Fn(f64) -> f64) -> Vec<(Labels, f64)> {
-        let nodes = self.state.module_statistics();
-        let value = |node: &nshield::stattree::NodeRef<'_>| node.descend(&[group])?.number(id);
-        nodes
+fn write_chassis(chassis: &Group<'_>, families: &mut Families<'_>) -> fmt::Result {
+    let failed = chassis.numbers("PSUFailure", |failed| f64::from(u8::from(failed != 0.0)));
+    families.gauge(&PSU_FAILED, failed)?;
+    families.gauge(&FAN_SPEED, chassis.parts(&FANS))
+}
+
+/// One group of statistics of every module that has it.
+struct Group<'a>(Vec<(ModuleNumber, NodeRef<'a>)>);
+
+impl<'a> Group<'a> {
+    fn of(modules: &BTreeMap<ModuleNumber, NodeRef<'a>>, name: &str) -> Self {
+        let nodes = modules
             .iter()
-            .filter_map(|(number, node)| Some((module_label(*number), convert(value(node)?))))
-            .collect()
+            .filter_map(|(number, node)| Some((*number, node.descend(&[name])?)));
+        Self(nodes.collect())
     }
 
-    fn counters(&self, group: &str, id: &str) -> Vec<(Labels, u64)> {
-        let nodes = self.state.module_statistics();
-        let value = |node: &nshield::stattree::NodeRef<'_>| node.descend(&[group])?.counter(id);
-        nodes
+    fn numbers(
+        &self,
+        id: &str,
+        convert: impl Fn(f64) -> f64,
+    ) -> impl Iterator<Item = ([Value<'a>; 1], f64)> {
+        self.0.iter().filter_map(move |(number, node)| {
+            Some(([module_value(*number)], convert(node.number(id)?)))
+        })
+    }
+
+    fn counters(&self, id: &str) -> impl Iterator<Item = ([Value<'a>; 1], u64)> {
+        self.0
             .iter()
-            .filter_map(|(number, node)| Some((module_label(*number), value(node)?)))
-            .collect()
+            .filter_map(move |(number, node)| Some(([module_value(*number)], node.counter(id)?)))
     }
 
     /// One series per module and part that is there.
-    fn parts(
-        &self,
-        group: &str,
-        label: &'static str,
-        parts: &[(&str, &'static str)],
-    ) -> Vec<(Labels, f64)> {
-        let mut rows = Vec::new();
-        for (number, node) in self.state.module_statistics() {
-            let Some(node) = node.descend(&[group]) else {
-                continue;
-            };
-            for (id, part) in parts {
-                let mut labels = module_label(number);
-                labels.push((label, (*part).to_owned()));
-                rows.extend(node.number(id).map(|value| (labels, value)));
-            }
-        }
-        rows
+    fn parts(&self, parts: &'static [(&str, &str)]) -> impl Iterator<Item = ([Value<'a>; 2], f64)> {
+        self.0.iter().flat_map(move |(number, node)| {
+            parts.iter().filter_map(move |(id, part)| {
+                Some(([module_value(*number), (*part).into()], node.number(id)?))
+            })
+        })
     }
 }

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::families::Families;
+use crate::families::{Families, Value};
+use crate::metric::Info;
 
 /// The version that all packages of the workspace share.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -13,17 +14,17 @@ pub const REVISION: &str = env!("VCM_REVISION");
 /// The compiler, as it names itself.
 pub const RUSTC: &str = env!("VCM_RUSTC");
 
-/// Writes the info metric of a program's build; its name comes without `_info`.
+/// Describes the info metric of a program's build.
+#[must_use]
+pub const fn info(name: &'static str, help: &'static str) -> Info<3> {
+    Info::new(name, &["version", "revision", "rustc"], help)
+}
+
+/// Writes the info metric of a program's build.
 ///
 /// # Errors
 ///
 /// If the text cannot be written.
-pub fn write(families: &mut Families<'_>, name: &str, help: &str) -> fmt::Result {
-    let labels = [
-        ("version", VERSION),
-        ("revision", REVISION),
-        ("rustc", RUSTC),
-    ];
-    let labels = labels.map(|(name, value)| (name, value.to_owned()));
-    families.info(name, help, [labels.to_vec()])
+pub fn write(families: &mut Families<'_>, info: &Info<3>) -> fmt::Result {
+    families.info(info, [[VERSION, REVISION, RUSTC].map(Value::from)])
 }

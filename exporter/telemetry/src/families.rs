@@ -1,20 +1,24 @@
 //! Writes families of samples, for collectors that derive them at each scrape.
 //!
 //! Families are written in the order of the code and samples in the order of their maps, so that
-//! two scrapes of one state are the same bytes. A family without samples is left out.
+//! two scrapes of one state are the same bytes. A family without samples is left out. Nothing is
+//! allocated for a sample: label values are borrowed.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::fmt;
 
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet};
-use prometheus_client::metrics::counter::ConstCounter;
-use prometheus_client::metrics::gauge::ConstGauge;
-use prometheus_client::metrics::{MetricType, exemplar::Exemplar};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeCounterValue, MetricEncoder};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::Unit;
 
 use crate::histogram::Histogram;
+use crate::metric::{self, Counter, Family, Gauge, Info, States};
 
-/// The labels of one sample, in the order written.
-pub type Labels = Vec<(&'static str, String)>;
+mod value;
+
+pub use value::Value;
+use value::{LabelSet, NoExemplar};
 
 /// Writes families one after the other.
 #[derive(Debug)]
@@ -29,56 +33,37 @@ impl<'a> Families<'a> {
         Self { encoder }
     }
 
-    /// Writes a gauge.
+    /// Writes a gauge. Values that are not finite are left out.
     ///
     /// # Errors
     ///
     /// If the text cannot be written.
-    pub fn gauge(
+    pub fn gauge<'v, const N: usize>(
         &mut self,
-        name: &str,
-        help: &str,
-        samples: impl IntoIterator<Item = (Labels, f64)>,
+        metric: &Gauge<N>,
+        samples: impl IntoIterator<Item = ([Value<'v>; N], f64)>,
     ) -> fmt::Result {
-        let samples = samples.into_iter().filter(|(_, value)| value.is_finite());
-        self.family(name, help, MetricType::Gauge, samples, |encoder, value| {
-            gauge(encoder, value)
+        let samples = samples
+            .into_iter()
+            .filter(|(_, value)| value.is_finite())
+            .map(|(labels, value)| (labels, None, value));
+        self.family(&metric.0, MetricType::Gauge, samples, gauge)
+    }
+
+    /// Writes a counter, of whole numbers or of seconds.
+    ///
+    /// # Errors
+    ///
+    /// If the text cannot be written.
+    pub fn counter<'v, V: EncodeCounterValue, const N: usize>(
+        &mut self,
+        metric: &Counter<N>,
+        samples: impl IntoIterator<Item = ([Value<'v>; N], V)>,
+    ) -> fmt::Result {
+        let samples = unstated(samples);
+        self.family(&metric.0, MetricType::Counter, samples, |encoder, value| {
+            encoder.encode_counter(&value, None::<&NoExemplar>)
         })
-    }
-
-    /// Writes a counter; its name comes without `_total`.
-    ///
-    /// # Errors
-    ///
-    /// If the text cannot be written.
-    pub fn counter(
-        &mut self,
-        name: &str,
-        help: &str,
-        samples: impl IntoIterator<Item = (Labels, u64)>,
-    ) -> fmt::Result {
-        self.family(
-            name,
-            help,
-            MetricType::Counter,
-            samples,
-            |encoder, value| ConstCounter::new(value).encode(encoder),
-        )
-    }
-
-    /// Writes a counter of seconds; its name comes without `_total`.
-    ///
-    /// # Errors
-    ///
-    /// If the text cannot be written.
-    pub fn seconds_counter(&mut self, name: &str, help: &str, seconds: f64) -> fmt::Result {
-        self.family(
-            name,
-            help,
-            MetricType::Counter,
-            [(Labels::new(), seconds)],
-            |encoder, value| ConstCounter::new(value).encode(encoder),
-        )
     }
 
     /// Writes a histogram.
@@ -86,104 +71,126 @@ impl<'a> Families<'a> {
     /// # Errors
     ///
     /// If the text cannot be written.
-    pub fn histogram<'h>(
+    pub fn histogram<'v, H: Borrow<Histogram>, const N: usize>(
         &mut self,
-        name: &str,
-        help: &str,
-        samples: impl IntoIterator<Item = (Labels, &'h Histogram)>,
+        metric: &metric::Histogram<N>,
+        samples: impl IntoIterator<Item = ([Value<'v>; N], H)>,
     ) -> fmt::Result {
-        let none: Option<&HashMap<usize, Exemplar<NoLabelSet, f64>>> = None;
+        let none: Option<&HashMap<usize, NoExemplar>> = None;
         self.family(
-            name,
-            help,
+            &metric.0,
             MetricType::Histogram,
-            samples,
-            |mut encoder, histogram| {
+            unstated(samples),
+            |encoder, histogram| {
+                let histogram = histogram.borrow();
                 let buckets = histogram.buckets();
                 encoder.encode_histogram(histogram.sum(), histogram.count(), &buckets, none)
             },
         )
     }
 
-    /// Writes an info metric; its name comes without `_info`. Empty labels are left out.
+    /// Writes an info metric. A sample without any label says nothing and is left out.
     ///
     /// # Errors
     ///
     /// If the text cannot be written.
-    pub fn info(
+    pub fn info<'v, const N: usize>(
         &mut self,
-        name: &str,
-        help: &str,
-        samples: impl IntoIterator<Item = Labels>,
+        metric: &Info<N>,
+        samples: impl IntoIterator<Item = [Value<'v>; N]>,
     ) -> fmt::Result {
-        let mut samples = samples.into_iter().peekable();
+        let family = &metric.0;
+        let mut samples = samples
+            .into_iter()
+            .filter(|values| !LabelSet::new(family, values, None).is_empty())
+            .peekable();
         if samples.peek().is_none() {
             return Ok(());
         }
-        let mut encoder = self
-            .encoder
-            .encode_descriptor(name, help, None, MetricType::Info)?;
-        samples.try_for_each(|mut labels| {
-            labels.retain(|(_, value)| !value.is_empty());
-            encoder.encode_info(&labels)
-        })
+        let mut encoder = describe(&mut self.encoder, family, MetricType::Info, None)?;
+        samples.try_for_each(|values| encoder.encode_info(&LabelSet::new(family, &values, None)))
     }
 
-    /// Writes a gauge with one series per state, of which exactly one is 1.
+    /// Writes one series per state, of which exactly one is 1.
     ///
     /// # Errors
     ///
     /// If the text cannot be written.
-    pub fn states<S: Copy + PartialEq>(
+    pub fn states<'v, S: Copy + PartialEq, const N: usize>(
         &mut self,
-        name: &str,
-        help: &str,
-        all: &[S],
-        word: fn(S) -> &'static str,
-        samples: impl IntoIterator<Item = (Labels, S)>,
+        metric: &States<S, N>,
+        samples: impl IntoIterator<Item = ([Value<'v>; N], S)>,
     ) -> fmt::Result {
-        let rows = samples.into_iter().flat_map(|(labels, current)| {
-            all.iter().map(move |state| {
-                let mut labels = labels.clone();
-                labels.push(("state", word(*state).to_owned()));
-                (labels, if *state == current { 1.0 } else { 0.0 })
+        let samples = samples.into_iter().flat_map(|(labels, current)| {
+            metric.all.iter().map(move |state| {
+                let value = if *state == current { 1.0 } else { 0.0 };
+                (labels, Some((metric.word)(*state)), value)
             })
         });
-        self.gauge(name, help, rows)
+        self.family(&metric.family, MetricType::Gauge, samples, gauge)
     }
 
-    fn family<V>(
+    fn family<'v, V, const N: usize>(
         &mut self,
-        name: &str,
-        help: &str,
+        family: &Family<N>,
         kind: MetricType,
-        samples: impl IntoIterator<Item = (Labels, V)>,
-        encode: impl Fn(MetricEncoder<'_>, V) -> fmt::Result,
+        samples: impl IntoIterator<Item = ([Value<'v>; N], Option<&'static str>, V)>,
+        encode: impl Fn(&mut MetricEncoder<'_>, V) -> fmt::Result,
     ) -> fmt::Result {
         let mut samples = samples.into_iter().peekable();
         if samples.peek().is_none() {
             return Ok(());
         }
-        let mut encoder = self.encoder.encode_descriptor(name, help, None, kind)?;
-        for (labels, value) in samples {
+        let (_, unit) = family.stem_and_unit();
+        let unit = unit.map(unit_of);
+        let mut encoder = describe(&mut self.encoder, family, kind, unit.as_ref())?;
+        for (values, state, value) in samples {
+            let labels = LabelSet::new(family, &values, state);
             if labels.is_empty() {
                 // An empty set of labels would be written as `{}`.
-                encode(encoder, value)?;
-                return Ok(());
+                encode(&mut encoder, value)?;
+            } else {
+                encode(&mut encoder.encode_family(&labels)?, value)?;
             }
-            encode(encoder.encode_family(&labels)?, value)?;
         }
         Ok(())
     }
 }
 
+fn describe<'s, const N: usize>(
+    encoder: &'s mut DescriptorEncoder<'_>,
+    family: &Family<N>,
+    kind: MetricType,
+    unit: Option<&'s Unit>,
+) -> Result<MetricEncoder<'s>, fmt::Error> {
+    let (stem, _) = family.stem_and_unit();
+    encoder.encode_descriptor(stem, family.help, unit, kind)
+}
+
+fn unit_of(unit: &'static str) -> Unit {
+    match unit {
+        "seconds" => Unit::Seconds,
+        "bytes" => Unit::Bytes,
+        "celsius" => Unit::Celsius,
+        other => Unit::Other(other.to_owned()),
+    }
+}
+
+fn unstated<'v, V, const N: usize>(
+    samples: impl IntoIterator<Item = ([Value<'v>; N], V)>,
+) -> impl Iterator<Item = ([Value<'v>; N], Option<&'static str>, V)> {
+    samples
+        .into_iter()
+        .map(|(labels, value)| (labels, None, value))
+}
+
 /// Whole numbers are written as such: `1` reads better than `1.0`.
-fn gauge(encoder: MetricEncoder<'_>, value: f64) -> fmt::Result {
+fn gauge(encoder: &mut MetricEncoder<'_>, value: f64) -> fmt::Result {
     /// Up to here every whole number is exact in a float.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if value.fract() == 0.0 && value.abs() < EXACT {
-        ConstGauge::new(value as i64).encode(encoder)
+        encoder.encode_gauge(&(value as i64))
     } else {
-        ConstGauge::new(value).encode(encoder)
+        encoder.encode_gauge(&value)
     }
 }

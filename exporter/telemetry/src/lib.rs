@@ -1,6 +1,6 @@
 //! What `vcm-exporter` and `vcm-remediator` show of themselves, in one form.
 //!
-//! [`families`] writes samples in a fixed order, [`exposition`] turns a registry into the format
+//! [`metric`] describes metrics, [`families`] writes their samples in a fixed order, [`exposition`] turns a registry into the format
 //! that a scrape asks for, [`process`] and [`build`] are the metrics that every program has,
 //! [`logging`] is the log and its flags. Which metrics there are is the programs' own business.
 
@@ -9,4 +9,5 @@ pub mod exposition;
 pub mod families;
 pub mod histogram;
 pub mod logging;
+pub mod metric;
 pub mod process;

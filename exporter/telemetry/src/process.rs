@@ -5,7 +5,46 @@ use std::{fmt, fs};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 
-use crate::families::{Families, Labels};
+use crate::families::Families;
+use crate::metric::{Counter, Described, Gauge};
+
+// Names and help as Prometheus' client libraries have them.
+const CPU: Counter<0> = Counter::new(
+    "process_cpu_seconds_total",
+    &[],
+    "Total user and system CPU time spent in seconds.",
+);
+const OPEN_FDS: Gauge<0> = Gauge::new("process_open_fds", &[], "Number of open file descriptors.");
+const MAX_FDS: Gauge<0> = Gauge::new(
+    "process_max_fds",
+    &[],
+    "Maximum number of open file descriptors.",
+);
+const VIRTUAL_MEMORY: Gauge<0> = Gauge::new(
+    "process_virtual_memory_bytes",
+    &[],
+    "Virtual memory size in bytes.",
+);
+const RESIDENT_MEMORY: Gauge<0> = Gauge::new(
+    "process_resident_memory_bytes",
+    &[],
+    "Resident memory size in bytes.",
+);
+const START_TIME: Gauge<0> = Gauge::new(
+    "process_start_time_seconds",
+    &[],
+    "Start time of the process since unix epoch in seconds.",
+);
+
+/// Every metric here, in the order written.
+pub const METRICS: &[&dyn Described] = &[
+    &CPU,
+    &OPEN_FDS,
+    &MAX_FDS,
+    &VIRTUAL_MEMORY,
+    &RESIDENT_MEMORY,
+    &START_TIME,
+];
 
 /// Reads `/proc/self` at each scrape; leaves the metrics out where there is none.
 #[derive(Debug)]
@@ -30,43 +69,13 @@ struct Status {
 }
 
 impl Status {
-    /// Writes it under the names and help texts that Prometheus' client libraries use.
     fn write(&self, families: &mut Families<'_>) -> fmt::Result {
-        families.seconds_counter(
-            "process_cpu_seconds",
-            "Total user and system CPU time spent in seconds.",
-            self.cpu_seconds,
-        )?;
-        for (name, help, value) in [
-            (
-                "process_open_fds",
-                "Number of open file descriptors.",
-                Some(self.open_fds as f64),
-            ),
-            (
-                "process_max_fds",
-                "Maximum number of open file descriptors.",
-                self.max_fds.map(|max| max as f64),
-            ),
-            (
-                "process_virtual_memory_bytes",
-                "Virtual memory size in bytes.",
-                Some(self.virtual_bytes as f64),
-            ),
-            (
-                "process_resident_memory_bytes",
-                "Resident memory size in bytes.",
-                Some(self.resident_bytes as f64),
-            ),
-            (
-                "process_start_time_seconds",
-                "Start time of the process since unix epoch in seconds.",
-                Some(self.start_time_seconds),
-            ),
-        ] {
-            families.gauge(name, help, value.map(|value| (Labels::new(), value)))?;
-        }
-        Ok(())
+        families.counter(&CPU, [([], self.cpu_seconds)])?;
+        families.gauge(&OPEN_FDS, [([], self.open_fds as f64)])?;
+        families.gauge(&MAX_FDS, self.max_fds.map(|max| ([], max as f64)))?;
+        families.gauge(&VIRTUAL_MEMORY, [([], self.virtual_bytes as f64)])?;
+        families.gauge(&RESIDENT_MEMORY, [([], self.resident_bytes as f64)])?;
+        families.gauge(&START_TIME, [([], self.start_time_seconds)])
     }
 
     /// Reads it now; `None` where there is no `/proc`.

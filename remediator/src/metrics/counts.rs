@@ -3,8 +3,6 @@
 use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::Registry;
 use vcm_recovery::attempt::{Attempt, Outcome, Report};
 use vcm_recovery::event::{Change, Closing, Event, Ruling};
 use vcm_recovery::guard::Guard;
@@ -14,11 +12,14 @@ use vcm_recovery::state::HostState;
 use vcm_recovery::tier::Rung;
 use vcm_recovery::time::Time;
 use vcm_recovery::verdict::Verdict;
-use vcm_telemetry::families::Labels;
 
-use super::known::{Known, Seconds, target_labels, with};
+use super::known::{Known, Observations, Seconds, target_values};
 use crate::store::counted::StoreOperation;
 use crate::webhook::Rejection;
+
+mod exposed;
+
+pub(super) use exposed::{Exposed, METRICS};
 
 /// The one sender of the watchdog that is told apart: the configured receiver. Senders are a
 /// closed set, never a text from a body.
@@ -52,142 +53,50 @@ const RECOVERY_SECONDS: [f64; 12] = [
 #[derive(Debug)]
 pub(super) struct Counts {
     pub(super) webhooks: Counter,
-    pub(super) webhooks_rejected: Known<Counter>,
-    pub(super) webhook_duration: Histogram,
+    pub(super) webhooks_rejected: Known<Counter, 1>,
+    pub(super) webhook_duration: Observations,
     pub(super) alerts: Counter,
-    pub(super) alerts_ignored: Known<Counter>,
-    pub(super) last_watchdog: Known<Seconds>,
-    pub(super) store_errors: Known<Counter>,
-    pub(super) decision_lag: Histogram,
+    pub(super) alerts_ignored: Known<Counter, 1>,
+    pub(super) last_watchdog: Known<Seconds, 1>,
+    pub(super) store_errors: Known<Counter, 1>,
+    pub(super) decision_lag: Observations,
     pub(super) config_loaded: Seconds,
     pub(super) config_loaded_at: Seconds,
-    incidents_closed: Known<Counter>,
-    attempts: Known<Counter>,
-    attempts_failed: Known<Counter>,
-    attempts_unknown: Known<Counter>,
-    attempt_duration: Known<Histogram>,
-    time_to_recovery: Known<Histogram>,
-    verdict_changes: Known<Counter>,
+    incidents_closed: Known<Counter, 2>,
+    attempts: Known<Counter, 3>,
+    attempts_failed: Known<Counter, 3>,
+    attempts_unknown: Known<Counter, 3>,
+    attempt_duration: Known<Observations, 1>,
+    time_to_recovery: Known<Observations, 1>,
+    verdict_changes: Known<Counter, 2>,
 }
 
 impl Counts {
     pub(super) fn new(inventory: &Inventory) -> Self {
         let counter = Counter::default;
-        let recovery = || Histogram::new(RECOVERY_SECONDS);
+        let recovery = || Observations::new(&RECOVERY_SECONDS);
         let attempts = || Known::new(attempt_series(inventory), counter);
         let rungs = || Rung::ALL.map(Rung::as_str);
+        let operations = StoreOperation::ALL.map(StoreOperation::as_str);
         Self {
             webhooks: counter(),
-            webhooks_rejected: Known::of("reason", Rejection::ALL.map(Rejection::as_str), counter),
-            webhook_duration: Histogram::new(WEBHOOK_SECONDS),
+            webhooks_rejected: Known::of(Rejection::ALL.map(Rejection::as_str), counter),
+            webhook_duration: Observations::new(&WEBHOOK_SECONDS),
             alerts: counter(),
-            alerts_ignored: Known::of("reason", IGNORED, counter),
-            last_watchdog: Known::of("sender", [SENDER], Seconds::default),
-            store_errors: Known::of(
-                "operation",
-                StoreOperation::ALL.map(StoreOperation::as_str),
-                counter,
-            ),
-            decision_lag: Histogram::new(LAG_SECONDS),
+            alerts_ignored: Known::of(IGNORED, counter),
+            last_watchdog: Known::of([SENDER], Seconds::default),
+            store_errors: Known::of(operations, counter),
+            decision_lag: Observations::new(&LAG_SECONDS),
             config_loaded: Seconds::default(),
             config_loaded_at: Seconds::default(),
             incidents_closed: Known::new(closing_series(), counter),
             attempts: attempts(),
             attempts_failed: attempts(),
             attempts_unknown: attempts(),
-            attempt_duration: Known::of("tier", rungs(), recovery),
-            time_to_recovery: Known::of("tier", rungs().into_iter().chain([NO_RUNG]), recovery),
+            attempt_duration: Known::of(rungs(), recovery),
+            time_to_recovery: Known::of(rungs().into_iter().chain([NO_RUNG]), recovery),
             verdict_changes: Known::new(verdict_series(), counter),
         }
-    }
-
-    /// Names them all; the registry adds the prefix and `_total`.
-    pub(super) fn register(&self, registry: &mut Registry) {
-        self.register_webhook(registry);
-        self.register_recovery(registry);
-        registry.register(
-            "store_errors",
-            "Operations of the store that failed; nothing was accepted or started by them",
-            self.store_errors.clone(),
-        );
-        registry.register(
-            "config_last_reload_successful",
-            "Whether the configuration in the file is the one in use",
-            self.config_loaded.clone(),
-        );
-        registry.register(
-            "config_last_reload_success_timestamp_seconds",
-            "When the configuration in use was read",
-            self.config_loaded_at.clone(),
-        );
-    }
-
-    fn register_webhook(&self, registry: &mut Registry) {
-        registry.register("webhooks", "Webhook bodies received", self.webhooks.clone());
-        registry.register(
-            "webhooks_rejected",
-            "Webhook bodies refused; with reason store they are delivered again",
-            self.webhooks_rejected.clone(),
-        );
-        registry.register(
-            "webhook_duration_seconds",
-            "From the receipt of a webhook body until its facts were durable",
-            self.webhook_duration.clone(),
-        );
-        registry.register("alerts", "Alerts in accepted bodies", self.alerts.clone());
-        registry.register(
-            "alerts_ignored",
-            "Alerts in accepted bodies that are not acted on",
-            self.alerts_ignored.clone(),
-        );
-        registry.register(
-            "last_watchdog_timestamp_seconds",
-            "When the always-firing alert last came through Alertmanager; 0 is never",
-            self.last_watchdog.clone(),
-        );
-        registry.register(
-            "decision_lag_seconds",
-            "From a durable firing of a target without incident to the first decision on it",
-            self.decision_lag.clone(),
-        );
-    }
-
-    fn register_recovery(&self, registry: &mut Registry) {
-        registry.register(
-            "incidents_closed",
-            "Incidents closed, by how they ended and who brought the target back",
-            self.incidents_closed.clone(),
-        );
-        registry.register(
-            "attempts",
-            "Attempts that the host runner accepted, or may have",
-            self.attempts.clone(),
-        );
-        registry.register(
-            "attempts_failed",
-            "Attempts after which the target was still failed, or a healthy module was not",
-            self.attempts_failed.clone(),
-        );
-        registry.register(
-            "attempts_unknown",
-            "Attempts whose outcome became unknown",
-            self.attempts_unknown.clone(),
-        );
-        registry.register(
-            "attempt_duration_seconds",
-            "From the reservation of an attempt to its outcome",
-            self.attempt_duration.clone(),
-        );
-        registry.register(
-            "time_to_recovery_seconds",
-            "From the first observed failure to healthy, by the last rung that ran",
-            self.time_to_recovery.clone(),
-        );
-        registry.register(
-            "verdict_changes",
-            "Times that a guard began to refuse the rung at which a ladder stood",
-            self.verdict_changes.clone(),
-        );
     }
 
     /// Counts a stored event. `before` is the host's state without it.
@@ -218,22 +127,19 @@ impl Counts {
         for given in ruling.verdicts.iter().filter(|given| given.rung == rung) {
             let refuses = matches!(given.verdict, Verdict::Refuse { .. });
             if refuses && !refused_before(incident, rung, given.guard) {
-                let labels = [("guard", given.guard.as_str()), ("tier", rung.as_str())];
-                self.verdict_changes.add(&labels, 1);
+                let labels = [given.guard.as_str(), rung.as_str()];
+                self.verdict_changes.add(labels, 1);
             }
         }
     }
 
     fn closed(&self, closing: &Closing) {
-        let labels = [
-            ("outcome", closing.ending.as_str()),
-            ("actor", closing.actor.as_str()),
-        ];
-        self.incidents_closed.add(&labels, 1);
+        let labels = [closing.ending.as_str(), closing.actor.as_str()];
+        self.incidents_closed.add(labels, 1);
         if let Some(millis) = closing.recovery_millis {
             let tier = closing.rung.map_or(NO_RUNG, Rung::as_str);
             let took = Duration::from_millis(millis).as_secs_f64();
-            self.time_to_recovery.observe(&[("tier", tier)], took);
+            self.time_to_recovery.observe([tier], took);
         }
     }
 
@@ -241,8 +147,8 @@ impl Counts {
         if !attempt.unsettled() {
             return;
         }
-        let labels = attempt_labels(&attempt.intent.target, attempt.intent.rung);
-        let count = |family: &Known<Counter>| family.get(&labels).map(Counter::inc);
+        let labels = attempt_values(&attempt.intent.target, attempt.intent.rung);
+        let count = |family: &Known<Counter, 3>| family.get(&labels).map(Counter::inc);
         if starts(attempt, report) {
             count(&self.attempts);
         }
@@ -265,7 +171,7 @@ impl Counts {
     fn settled(&self, attempt: &Attempt, at: Time) {
         let took = at.since(attempt.reserved_at).as_secs_f64();
         self.attempt_duration
-            .observe(&[("tier", attempt.intent.rung.as_str())], took);
+            .observe([attempt.intent.rung.as_str()], took);
     }
 }
 
@@ -299,19 +205,20 @@ fn refused_before(incident: Option<&Incident>, rung: Rung, guard: Guard) -> bool
     })
 }
 
-/// The labels of everything about attempts.
-pub(super) fn attempt_labels(target: &Target, rung: Rung) -> Labels {
-    with(target_labels(target), "tier", rung.as_str())
+/// The labels `host`, `module` and `tier` of everything about attempts.
+pub(super) fn attempt_values(target: &Target, rung: Rung) -> [String; 3] {
+    let [host, module] = target_values(target);
+    [host, module, rung.as_str().to_owned()]
 }
 
 /// Every target of the inventory with every rung that can be run on it.
-pub(super) fn attempt_series(inventory: &Inventory) -> impl Iterator<Item = Labels> {
+pub(super) fn attempt_series(inventory: &Inventory) -> impl Iterator<Item = [String; 3]> {
     targets(inventory).flat_map(|target| {
         let rungs = Rung::ALL
             .into_iter()
             .filter(move |rung| target.module.is_some() || *rung == Rung::Restart);
         rungs
-            .map(|rung| attempt_labels(&target, rung))
+            .map(|rung| attempt_values(&target, rung))
             .collect::<Vec<_>>()
     })
 }
@@ -327,27 +234,23 @@ pub(super) fn targets(inventory: &Inventory) -> impl Iterator<Item = Target> {
     })
 }
 
-fn closing_series() -> impl Iterator<Item = Labels> {
+fn closing_series() -> impl Iterator<Item = [String; 2]> {
     pairs(
-        ("outcome", Ending::ALL.map(Ending::as_str)),
-        ("actor", Actor::ALL.map(Actor::as_str)),
+        Ending::ALL.map(Ending::as_str),
+        Actor::ALL.map(Actor::as_str),
     )
 }
 
-fn verdict_series() -> impl Iterator<Item = Labels> {
-    pairs(
-        ("guard", Guard::ALL.map(Guard::as_str)),
-        ("tier", Rung::ALL.map(Rung::as_str)),
-    )
+fn verdict_series() -> impl Iterator<Item = [String; 2]> {
+    pairs(Guard::ALL.map(Guard::as_str), Rung::ALL.map(Rung::as_str))
 }
 
 /// Every value of one label with every value of another.
 fn pairs<const M: usize, const N: usize>(
-    (outer, outer_values): (&'static str, [&'static str; M]),
-    (inner, inner_values): (&'static str, [&'static str; N]),
-) -> impl Iterator<Item = Labels> {
-    outer_values.into_iter().flat_map(move |value| {
-        let labels = vec![(outer, value.to_owned())];
-        inner_values.map(|value| with(labels.clone(), inner, value))
-    })
+    outer: [&'static str; M],
+    inner: [&'static str; N],
+) -> impl Iterator<Item = [String; 2]> {
+    outer
+        .into_iter()
+        .flat_map(move |first| inner.map(|second| [first.to_owned(), second.to_owned()]))
 }

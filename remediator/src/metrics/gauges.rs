@@ -8,17 +8,87 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use vcm_recovery::fleet::FleetView;
 use vcm_recovery::incident::IncidentState;
-use vcm_recovery::inventory::Inventory;
+use vcm_recovery::inventory::{Inventory, Target};
 use vcm_recovery::page::PageReason;
 use vcm_recovery::policy::{Mode, Policy};
 use vcm_recovery::state::HostState;
 use vcm_telemetry::build;
-use vcm_telemetry::families::{Families, Labels};
+use vcm_telemetry::families::{Families, Value};
+use vcm_telemetry::metric::{Described, Gauge, Info, States};
 
-use super::PREFIX;
-use super::counts::{attempt_labels, attempt_series, stands_at};
-use super::known::{target_labels, with};
+use super::counts::{attempt_series, attempt_values, stands_at};
 use crate::board::Board;
+
+const BUILD: Info<3> = build::info("vcm_remediator_build_info", "The running program");
+const TARGET: Info<6> = Info::new(
+    "vcm_remediator_target_info",
+    &["host", "module", "esn", "hsm", "kind", "vcm"],
+    "The modules of the inventory, for joins",
+);
+const MODE: States<Mode, 1> = States::new(
+    "vcm_remediator_mode",
+    &["host"],
+    &Mode::ALL,
+    Mode::as_str,
+    "The mode that counts for a host: the lower of its own and the global one",
+);
+const INCIDENTS: Gauge<1> = Gauge::new(
+    "vcm_remediator_incidents",
+    &["state"],
+    "Open incidents by state",
+);
+const INCIDENT_STATE: States<IncidentState, 2> = States::new(
+    "vcm_remediator_incident_state",
+    &["host", "module"],
+    &IncidentState::ALL,
+    IncidentState::as_str,
+    "The state of each open incident",
+);
+const INCIDENT_BLOCKED: Gauge<4> = Gauge::new(
+    "vcm_remediator_incident_blocked",
+    &["host", "module", "tier", "guard"],
+    "1 while that guard stands in the way of the rung at which the ladder stands",
+);
+const ATTEMPTS_UNSETTLED: Gauge<3> = Gauge::new(
+    "vcm_remediator_attempts_unsettled",
+    &["host", "module", "tier"],
+    "Attempts that hold a budget: without outcome, or of unknown outcome",
+);
+const ATTEMPT_IN_PROGRESS: Gauge<3> = Gauge::new(
+    "vcm_remediator_attempt_in_progress",
+    &["host", "module", "tier"],
+    "Whether an attempt runs or is being verified",
+);
+const PAGES: Gauge<1> = Gauge::new(
+    "vcm_remediator_pages",
+    &["reason"],
+    "Open pages: a human is needed",
+);
+const BUDGET_IN_USE: Gauge<1> = Gauge::new(
+    "vcm_remediator_budget_in_use",
+    &["scope"],
+    "Attempts in flight: on the busiest host, on the busiest HSM, in the fleet",
+);
+const BUDGET_LIMIT: Gauge<1> = Gauge::new(
+    "vcm_remediator_budget_limit",
+    &["scope"],
+    "Attempts allowed in flight: per host, retries per HSM, disruptive in the fleet",
+);
+
+/// Every metric here, in the order written.
+pub(super) const METRICS: &[&dyn Described] = &[
+    &BUILD,
+    &TARGET,
+    &MODE,
+    &INCIDENTS,
+    &INCIDENT_STATE,
+    &INCIDENT_BLOCKED,
+    &ATTEMPTS_UNSETTLED,
+    &ATTEMPT_IN_PROGRESS,
+    &PAGES,
+    &BUDGET_IN_USE,
+    &BUDGET_LIMIT,
+];
 
 /// Where the gauges come from.
 #[derive(Debug)]
@@ -32,7 +102,7 @@ impl Collector for Gauges {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let hosts = self.board.all();
         let out = &mut Families::new(encoder);
-        build_info(out)?;
+        build::write(out, &BUILD)?;
         self.target_info(out)?;
         self.mode(out)?;
         incidents(out, &hosts)?;
@@ -46,47 +116,41 @@ impl Collector for Gauges {
 
 impl Gauges {
     fn target_info(&self, out: &mut Families<'_>) -> Result<(), fmt::Error> {
-        let text = |value: Option<String>| value.unwrap_or_default();
         let rows = self.inventory.hosts.values().flat_map(|host| {
             host.modules.iter().map(move |(number, module)| {
-                vec![
-                    ("host", host.name.to_string()),
-                    ("module", number.to_string()),
-                    ("esn", text(module.esn.as_ref().map(ToString::to_string))),
-                    ("hsm", text(module.hsm.as_ref().map(ToString::to_string))),
-                    ("kind", module.kind.as_str().to_owned()),
-                    ("vcm", text(module.name.clone())),
+                [
+                    Value::Shown(&host.name),
+                    number.get().into(),
+                    Value::shown(module.esn.as_ref()),
+                    Value::shown(module.hsm.as_ref()),
+                    module.kind.as_str().into(),
+                    module.name.as_ref().into(),
                 ]
             })
         });
-        let name = format!("{PREFIX}_target");
-        out.info(&name, "The modules of the inventory, for joins.", rows)
+        out.info(&TARGET, rows)
     }
 
     fn mode(&self, out: &mut Families<'_>) -> Result<(), fmt::Error> {
-        let help = "The mode that counts for a host: the lower of its own and the global one.";
         let rows = self.inventory.hosts.values().map(|host| {
-            let labels = vec![("host", host.name.to_string())];
-            (labels, self.policy.mode_of(host.mode))
+            let mode = self.policy.mode_of(host.mode);
+            ([Value::Shown(&host.name)], mode)
         });
-        let name = format!("{PREFIX}_mode");
-        out.states(&name, help, &Mode::ALL, Mode::as_str, rows)
+        out.states(&MODE, rows)
     }
 
     fn attempts(&self, out: &mut Families<'_>, hosts: &[Arc<HostState>]) -> Result<(), fmt::Error> {
-        let none: BTreeMap<Labels, i64> = attempt_series(&self.inventory)
+        let none: BTreeMap<[String; 3], i64> = attempt_series(&self.inventory)
             .map(|labels| (labels, 0))
             .collect();
         let (mut unsettled, mut in_progress) = (none.clone(), none);
         for attempt in hosts.iter().flat_map(|host| host.unsettled()) {
-            let labels = attempt_labels(&attempt.intent.target, attempt.intent.rung);
+            let labels = attempt_values(&attempt.intent.target, attempt.intent.rung);
             *unsettled.entry(labels.clone()).or_default() += 1;
             *in_progress.entry(labels).or_default() |= i64::from(attempt.outcome.is_none());
         }
-        let help = "Attempts that hold a budget: without outcome, or of unknown outcome";
-        gauge(out, "attempts_unsettled", help, unsettled)?;
-        let help = "Whether an attempt runs or is being verified";
-        gauge(out, "attempt_in_progress", help, in_progress)
+        gauge(out, &ATTEMPTS_UNSETTLED, values(&unsettled))?;
+        gauge(out, &ATTEMPT_IN_PROGRESS, values(&in_progress))
     }
 
     fn budgets(&self, out: &mut Families<'_>, hosts: &[Arc<HostState>]) -> Result<(), fmt::Error> {
@@ -99,30 +163,19 @@ impl Gauges {
         let hsm = fleet.retries.values().copied().max().unwrap_or(0);
         let scopes = |host: i64, hsm: i64, fleet: i64| {
             [("host", host), ("hsm", hsm), ("fleet", fleet)]
-                .map(|(scope, value)| (vec![("scope", scope.to_owned())], value))
+                .map(|(scope, value)| ([Value::Text(scope)], value))
         };
-        let help = "Attempts in flight: on the busiest host, on the busiest HSM, in the fleet";
         let host = i64::try_from(host).unwrap_or(i64::MAX);
-        gauge(
-            out,
-            "budget_in_use",
-            help,
-            scopes(host, hsm.into(), fleet.disruptive.into()),
-        )?;
-        let help = "Attempts allowed in flight: per host, retries per HSM, disruptive in the fleet";
+        let in_use = scopes(host, hsm.into(), fleet.disruptive.into());
+        gauge(out, &BUDGET_IN_USE, in_use)?;
         let limit = self.policy.budgets;
         let limits = scopes(
             limit.host.into(),
             limit.hsm_retry.into(),
             limit.fleet_disruptive.into(),
         );
-        gauge(out, "budget_limit", help, limits)
+        gauge(out, &BUDGET_LIMIT, limits)
     }
-}
-
-fn build_info(out: &mut Families<'_>) -> Result<(), fmt::Error> {
-    let name = format!("{PREFIX}_build");
-    build::write(out, &name, "The running program.")
 }
 
 fn incidents(out: &mut Families<'_>, hosts: &[Arc<HostState>]) -> Result<(), fmt::Error> {
@@ -132,25 +185,19 @@ fn incidents(out: &mut Families<'_>, hosts: &[Arc<HostState>]) -> Result<(), fmt
             *number += i64::from(*counted == state);
         }
     }
-    let rows = counts.map(|(state, number)| (vec![("state", state.to_string())], number));
-    gauge(out, "incidents", "Open incidents by state", rows)
+    let rows = counts.map(|(state, number)| ([state.as_str().into()], number));
+    gauge(out, &INCIDENTS, rows)
 }
 
 fn incident_state(out: &mut Families<'_>, hosts: &[Arc<HostState>]) -> Result<(), fmt::Error> {
-    out.states(
-        &format!("{PREFIX}_incident_state"),
-        "The state of each open incident.",
-        &IncidentState::ALL,
-        IncidentState::as_str,
-        open_incidents(hosts),
-    )
+    let rows = open_incidents(hosts).map(|(target, state)| (target_labels(target), state));
+    out.states(&INCIDENT_STATE, rows)
 }
 
-fn open_incidents(hosts: &[Arc<HostState>]) -> impl Iterator<Item = (Labels, IncidentState)> + '_ {
+fn open_incidents(hosts: &[Arc<HostState>]) -> impl Iterator<Item = (&Target, IncidentState)> {
     hosts.iter().flat_map(|host| {
-        host.incidents
-            .iter()
-            .map(|(target, incident)| (target_labels(target), host.incident_state(incident)))
+        let incidents = host.incidents.iter();
+        incidents.map(|(target, incident)| (target, host.incident_state(incident)))
     })
 }
 
@@ -158,31 +205,43 @@ fn incident_blocked(out: &mut Families<'_>, hosts: &[Arc<HostState>]) -> Result<
     let incidents = hosts.iter().flat_map(|host| &host.incidents);
     let rows = incidents.flat_map(|(target, incident)| {
         let tier = stands_at(incident.standing);
+        let [host, module] = target_labels(target);
         incident.blocked.keys().filter_map(move |guard| {
-            let labels = with(target_labels(target), "tier", tier?.as_str());
-            Some((with(labels, "guard", guard.as_str()), 1))
+            let labels = [host, module, tier?.as_str().into(), guard.as_str().into()];
+            Some((labels, 1))
         })
     });
-    let help = "1 while that guard stands in the way of the rung at which the ladder stands";
-    gauge(out, "incident_blocked", help, rows)
+    gauge(out, &INCIDENT_BLOCKED, rows)
 }
 
 fn pages(out: &mut Families<'_>, hosts: &[Arc<HostState>]) -> Result<(), fmt::Error> {
     let rows = PageReason::ALL.map(|reason| {
         let open = hosts.iter().flat_map(|host| host.pages.keys());
         let number = open.filter(|(_, open)| *open == reason).count();
-        let labels = vec![("reason", reason.as_str().to_owned())];
-        (labels, i64::try_from(number).unwrap_or(i64::MAX))
+        let number = i64::try_from(number).unwrap_or(i64::MAX);
+        ([reason.as_str().into()], number)
     });
-    gauge(out, "pages", "Open pages: a human is needed", rows)
+    gauge(out, &PAGES, rows)
 }
 
-/// A gauge under the program's own prefix.
-fn gauge(
+/// The labels `host` and `module`; a host itself has no `module`.
+fn target_labels(target: &Target) -> [Value<'_>; 2] {
+    let module = target.module.map(|module| module.get());
+    [Value::Shown(&target.host), module.into()]
+}
+
+fn values<const N: usize>(
+    numbers: &BTreeMap<[String; N], i64>,
+) -> impl Iterator<Item = ([Value<'_>; N], i64)> {
+    let numbers = numbers.iter();
+    numbers.map(|(labels, number)| (labels.each_ref().map(Value::from), *number))
+}
+
+/// A gauge of whole numbers.
+fn gauge<'v, const N: usize>(
     out: &mut Families<'_>,
-    name: &str,
-    help: &str,
-    rows: impl IntoIterator<Item = (Labels, i64)>,
+    metric: &Gauge<N>,
+    rows: impl IntoIterator<Item = ([Value<'v>; N], i64)>,
 ) -> Result<(), fmt::Error> {
     #[expect(
         clippy::cast_precision_loss,
@@ -191,5 +250,5 @@ fn gauge(
     let rows = rows
         .into_iter()
         .map(|(labels, value)| (labels, value as f64));
-    out.gauge(&format!("{PREFIX}_{name}"), &format!("{help}."), rows)
+    out.gauge(metric, rows)
 }

@@ -4,111 +4,119 @@
 //! was not foreseen adds nothing: no input can make new series.
 
 use std::collections::BTreeMap;
-use std::fmt::{self, Debug};
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use prometheus_client::encoding::{EncodeMetric, MetricEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::metrics::{MetricType, TypedMetric};
 use vcm_recovery::inventory::Target;
-use vcm_telemetry::families::Labels;
+use vcm_telemetry::families::Value;
+use vcm_telemetry::histogram::Histogram;
 
 /// A gauge of seconds.
 pub(super) type Seconds = Gauge<f64, AtomicU64>;
 
 /// The labels `host` and `module`; a host itself has no `module`.
-pub(super) fn target_labels(target: &Target) -> Labels {
-    let mut labels = vec![("host", target.host.to_string())];
-    labels.extend(target.module.map(|module| ("module", module.to_string())));
-    labels
+pub(super) fn target_values(target: &Target) -> [String; 2] {
+    let module = target.module.map(|module| module.to_string());
+    [target.host.to_string(), module.unwrap_or_default()]
 }
 
-/// `labels` and one more.
-pub(super) fn with(mut labels: Labels, name: &'static str, value: impl ToString) -> Labels {
-    labels.push((name, value.to_string()));
-    labels
-}
-
-/// A family of which every series is known.
+/// A histogram that several tasks feed.
 #[derive(Debug)]
-pub(super) struct Known<M>(Arc<BTreeMap<Labels, M>>);
+pub(super) struct Observations(Mutex<Histogram>);
 
-impl<M> Clone for Known<M> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+impl Observations {
+    /// An empty histogram with ascending upper bounds.
+    pub(super) fn new(bounds: &'static [f64]) -> Self {
+        Self(Mutex::new(Histogram::new(bounds)))
+    }
+
+    /// Takes in a value.
+    pub(super) fn observe(&self, value: f64) {
+        self.lock().observe(value);
+    }
+
+    /// What it holds now.
+    pub(super) fn now(&self) -> Histogram {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Histogram> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<M> Known<M> {
+/// A family of which every series is known by its label values.
+#[derive(Debug)]
+pub(super) struct Known<M, const N: usize>(BTreeMap<[String; N], M>);
+
+impl<M, const N: usize> Known<M, N> {
     /// A family with these series, each made by `make`.
-    pub(super) fn new(series: impl IntoIterator<Item = Labels>, make: impl Fn() -> M) -> Self {
-        Self(Arc::new(
-            series.into_iter().map(|labels| (labels, make())).collect(),
-        ))
+    pub(super) fn new(series: impl IntoIterator<Item = [String; N]>, make: impl Fn() -> M) -> Self {
+        Self(series.into_iter().map(|labels| (labels, make())).collect())
     }
 
-    /// The family of one label with these values.
-    pub(super) fn of(
-        name: &'static str,
-        values: impl IntoIterator<Item = &'static str>,
-        make: impl Fn() -> M,
-    ) -> Self {
-        Self::new(
-            values
-                .into_iter()
-                .map(|value| vec![(name, value.to_owned())]),
-            make,
-        )
-    }
-
-    fn find(&self, labels: &[(&'static str, &str)]) -> Option<&M> {
-        let labels: Labels = labels
-            .iter()
-            .map(|(n, value)| (*n, (*value).to_owned()))
-            .collect();
-        self.get(&labels)
+    fn find(&self, labels: [&str; N]) -> Option<&M> {
+        self.get(&labels.map(str::to_owned))
     }
 
     /// The series with these labels.
-    pub(super) fn get(&self, labels: &Labels) -> Option<&M> {
+    pub(super) fn get(&self, labels: &[String; N]) -> Option<&M> {
         self.0.get(labels)
     }
-}
 
-impl Known<Counter> {
-    /// Adds to the series with these labels.
-    pub(super) fn add(&self, labels: &[(&'static str, &str)], number: u64) {
-        self.find(labels).map(|counter| counter.inc_by(number));
-    }
-}
-
-impl Known<Seconds> {
-    /// Sets the series with these labels.
-    pub(super) fn set(&self, labels: &[(&'static str, &str)], value: f64) {
-        self.find(labels).map(|gauge| gauge.set(value));
-    }
-}
-
-impl Known<Histogram> {
-    /// Takes a value into the series with these labels.
-    pub(super) fn observe(&self, labels: &[(&'static str, &str)], value: f64) {
-        if let Some(histogram) = self.find(labels) {
-            histogram.observe(value);
-        }
-    }
-}
-
-impl<M: EncodeMetric + TypedMetric + Debug> EncodeMetric for Known<M> {
-    fn encode(&self, mut encoder: MetricEncoder<'_>) -> Result<(), fmt::Error> {
+    fn samples<'a, V>(
+        &'a self,
+        value: impl Fn(&'a M) -> V,
+    ) -> impl Iterator<Item = ([Value<'a>; N], V)> {
         self.0
             .iter()
-            .try_for_each(|(labels, metric)| metric.encode(encoder.encode_family(labels)?))
+            .map(move |(labels, metric)| (labels.each_ref().map(Value::from), value(metric)))
+    }
+}
+
+impl<M> Known<M, 1> {
+    /// The family of one label with these values.
+    pub(super) fn of(values: impl IntoIterator<Item = &'static str>, make: impl Fn() -> M) -> Self {
+        Self::new(values.into_iter().map(|value| [value.to_owned()]), make)
+    }
+}
+
+impl<const N: usize> Known<Counter, N> {
+    /// Adds to the series with these labels.
+    pub(super) fn add(&self, labels: [&str; N], number: u64) {
+        self.find(labels).map(|counter| counter.inc_by(number));
     }
 
-    fn metric_type(&self) -> MetricType {
-        M::TYPE
+    /// Every series.
+    pub(super) fn counts(&self) -> impl Iterator<Item = ([Value<'_>; N], u64)> {
+        self.samples(Counter::get)
+    }
+}
+
+impl<const N: usize> Known<Seconds, N> {
+    /// Sets the series with these labels.
+    pub(super) fn set(&self, labels: [&str; N], value: f64) {
+        self.find(labels).map(|gauge| gauge.set(value));
+    }
+
+    /// Every series.
+    pub(super) fn seconds(&self) -> impl Iterator<Item = ([Value<'_>; N], f64)> {
+        self.samples(Seconds::get)
+    }
+}
+
+impl<const N: usize> Known<Observations, N> {
+    /// Takes a value into the series with these labels.
+    pub(super) fn observe(&self, labels: [&str; N], value: f64) {
+        if let Some(observations) = self.find(labels) {
+            observations.observe(value);
+        }
+    }
+
+    /// Every series.
+    pub(super) fn histograms(&self) -> impl Iterator<Item = ([Value<'_>; N], Histogram)> {
+        self.samples(Observations::now)
     }
 }
