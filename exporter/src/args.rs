@@ -4,23 +4,29 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
+use clap_complete::Shell;
 use vcm_telemetry::logging::LogFlags;
 
 use crate::collect::Schedule;
 use crate::state::CollectorName;
 
+/// What `--help` and the manual page say about exit statuses.
+const EXIT_STATUS: &str = "Exit status: 0 when done, also when stopped by SIGTERM or SIGINT; 1 for \
+    a failure at run time; 2 for an unusable command line; 78 for an unusable configuration file.";
+
 /// Publishes the state, reachability and load of nShield VCMs to Prometheus.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "vcm-exporter", version)]
+#[command(name = "vcm-exporter", version, after_long_help = EXIT_STATUS)]
 pub struct Args {
     /// Directory of the Security World software.
-    #[arg(long = "nfast.root", value_name = "DIR", default_value = nshield::tools::DEFAULT_ROOT)]
+    #[arg(long = "nfast.root", value_name = "DIR", global = true,
+          default_value = nshield::tools::DEFAULT_ROOT)]
     pub nfast_root: PathBuf,
 
     /// Hardserver socket, if it is not sockets/nserver below the root; the tools are told by
     /// NFAST_SERVER.
-    #[arg(long = "nfast.socket", value_name = "PATH")]
+    #[arg(long = "nfast.socket", value_name = "PATH", global = true)]
     pub nfast_socket: Option<PathBuf>,
 
     /// File that keeps what is known about modules over a restart; without one that is forgotten.
@@ -31,7 +37,7 @@ pub struct Args {
     #[arg(long = "config.file", value_name = "FILE")]
     pub config_file: Option<PathBuf>,
 
-    /// Check the configuration file and exit.
+    /// Check the configuration file, print every problem with its line and key, and exit.
     #[arg(long = "config.check", requires = "config_file")]
     pub config_check: bool,
 
@@ -70,6 +76,22 @@ pub struct Args {
     /// Run every collector once, print one exposition and exit.
     #[arg(long)]
     pub once: bool,
+
+    /// What to do in place of publishing metrics.
+    #[command(subcommand)]
+    pub action: Option<Action>,
+}
+
+/// What the program does in place of publishing metrics.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Action {
+    /// Print the completions of a shell.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Print the manual page (for `man -l -`).
+    Man,
 }
 
 /// One switch for each collector, as in node_exporter.

@@ -5,14 +5,18 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use vcm_exporter::app::{self, EXIT_CONFIG};
-use vcm_exporter::args::Args;
+use vcm_exporter::args::{Action, Args};
 use vcm_exporter::config::Config;
+use vcm_exporter::generate;
 use vcm_yaml::YamlError;
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let args = Args::parse();
     args.log.start();
+    if let Some(action) = args.action {
+        return act(action);
+    }
     let config = match args
         .config_file
         .as_deref()
@@ -29,6 +33,21 @@ async fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "vcm-exporter failed");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn act(action: Action) -> ExitCode {
+    let mut out = std::io::stdout().lock();
+    let done = match action {
+        Action::Completions { shell } => generate::completions(shell, &mut out),
+        Action::Man => generate::man(&mut out),
+    };
+    match done.and_then(|()| out.flush()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = %error, "cannot write to standard output");
             ExitCode::FAILURE
         }
     }
