@@ -1,10 +1,11 @@
 //! What is remembered about each module that was ever seen, so that none disappears.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use nshield::enquiry::{Enquiry, ModuleSection};
 use nshield::hardserver_config::HardserverConfig;
+use nshield::stattree::{NodeRef, StatTree};
 use nshield::{Esn, ModuleNumber};
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +33,24 @@ impl KnownModules {
     pub fn learn(&mut self, enquiry: &Enquiry) {
         for section in &enquiry.modules {
             self.0.entry(section.number).or_default().learn(section);
+        }
+        self.forget_moved(enquiry);
+    }
+
+    /// A serial number that is printed with one module is no longer that of another module which
+    /// only kept it: a hardserver that restarts may number its modules anew.
+    fn forget_moved(&mut self, enquiry: &Enquiry) {
+        let shown: BTreeSet<(ModuleNumber, Esn)> = enquiry
+            .modules
+            .iter()
+            .filter_map(|section| Some((section.number, section.esn()?.0)))
+            .collect();
+        let esns: BTreeSet<&Esn> = shown.iter().map(|(_, esn)| esn).collect();
+        for (number, identity) in &mut self.0 {
+            let Some(esn) = &identity.esn else { continue };
+            if esns.contains(esn) && !shown.contains(&(*number, esn.clone())) {
+                *identity = Identity::default();
+            }
         }
     }
 
@@ -64,20 +83,47 @@ impl KnownModules {
         self.0.get(&number)
     }
 
-    /// Says to which module the statistics printed under a number belong, given the serial number
-    /// printed with them: the two tools may number differently.
+    /// Returns the statistics of each module: the two tools may number differently, and then only a
+    /// serial number says whose they are.
     #[must_use]
-    pub fn owner(&self, printed: ModuleNumber, esn: Option<&Esn>) -> Option<ModuleNumber> {
-        let Some(esn) = esn else { return Some(printed) };
-        let expected = self.get(printed).map(|identity| identity.esn.as_ref());
-        if expected.is_none_or(|expected| expected.is_none_or(|expected| expected == esn)) {
+    pub fn statistics<'a>(&self, tree: &'a StatTree) -> BTreeMap<ModuleNumber, NodeRef<'a>> {
+        let (mut agreed, mut moved, mut unnamed) = (BTreeMap::new(), Vec::new(), Vec::new());
+        for (printed, node) in tree.per_module() {
+            let env = node.descend(&["ModuleEnvStats"]);
+            match env.and_then(|env| env.esn("SerialNumber")) {
+                None => unnamed.push((printed, node)),
+                Some(esn) => match self.owner(printed, &esn) {
+                    Some(owner) if owner == printed => drop(agreed.insert(owner, node)),
+                    owner => moved.push((owner, node)),
+                },
+            }
+        }
+        if moved.is_empty() {
+            agreed.extend(unnamed);
+        }
+        for (owner, node) in moved {
+            if let Some(owner) = owner {
+                agreed.entry(owner).or_insert(node);
+            }
+        }
+        agreed
+    }
+
+    /// Says to which module the statistics printed under a number and with a serial number belong;
+    /// `None` where several modules could be meant, or one that is not known.
+    fn owner(&self, printed: ModuleNumber, esn: &Esn) -> Option<ModuleNumber> {
+        let expected = self.get(printed).and_then(|identity| identity.esn.as_ref());
+        if expected == Some(esn) {
             return Some(printed);
         }
         let mut same = self
             .iter()
             .filter(|(_, identity)| identity.esn.as_ref() == Some(esn));
-        let owner = same.next().map(|(number, _)| number);
-        owner.filter(|_| same.next().is_none())
+        match (same.next(), same.next()) {
+            (Some((number, _)), None) => Some(number),
+            (None, _) => expected.is_none().then_some(printed),
+            (Some(_), Some(_)) => None,
+        }
     }
 }
 
@@ -167,25 +213,79 @@ mod tests {
         assert_eq!(address, Some("192.0.2.11".parse().unwrap()));
     }
 
+    /// Modules 1 to 3 with the serial numbers A, B and none.
+    const THREE: &str = "Module #1:\n serial number        1A2B-03E0-D947\nModule #2:\n \
+                         serial number        2B3C-03E0-D947\nModule #3:\n mode                 x\n";
+
+    fn three() -> KnownModules {
+        let mut known = KnownModules::default();
+        known.learn(&Enquiry::parse(THREE.as_bytes()));
+        known
+    }
+
+    #[test]
+    fn a_kept_serial_number_yields_to_a_printed_one() {
+        let mut known = three();
+        known.learn(&Enquiry::parse(
+            b"Module #1:\n serial number        2B3C-03E0-D947\nModule #2:\n \
+              serial number        unknown\n",
+        ));
+        assert_eq!(
+            known.get(number(1)).unwrap().esn,
+            Some(esn("2B3C-03E0-D947"))
+        );
+        assert_eq!(known.get(number(2)), Some(&Identity::default()));
+        let twice = THREE.replace("2B3C", "1A2B");
+        known.learn(&Enquiry::parse(twice.as_bytes()));
+        for module in [1, 2] {
+            let printed = known.get(number(module)).unwrap().esn.clone();
+            assert_eq!(printed, Some(esn("1A2B-03E0-D947")), "printed twice");
+        }
+    }
+
     #[test]
     fn statistics_follow_the_serial_number_where_numbers_differ() {
-        let mut known = KnownModules::default();
-        let text = b"Module #1:\n serial number        1A2B-03E0-D947\nModule #2:\n \
-                     serial number        2B3C-03E0-D947\nModule #3:\n mode                 x\n";
-        known.learn(&Enquiry::parse(text));
-        for (printed, esn_text, owner) in [
-            (1, None, Some(1)),
-            (1, Some("1A2B-03E0-D947"), Some(1)),
-            (1, Some("2B3C-03E0-D947"), Some(2)),
-            (1, Some("FFFF-03E0-D947"), None),
-            (3, Some("FFFF-03E0-D947"), Some(3)),
-            (9, Some("FFFF-03E0-D947"), Some(9)),
+        let known = three();
+        for (printed, text, owner) in [
+            (1, "1A2B-03E0-D947", Some(1)),
+            (1, "2B3C-03E0-D947", Some(2)),
+            (1, "FFFF-03E0-D947", None),
+            (3, "2B3C-03E0-D947", Some(2)),
+            (3, "FFFF-03E0-D947", Some(3)),
+            (9, "FFFF-03E0-D947", Some(9)),
         ] {
-            let esn = esn_text.map(esn);
-            let found = known
-                .owner(number(printed), esn.as_ref())
-                .map(ModuleNumber::get);
-            assert_eq!(found, owner, "{printed} {esn_text:?}");
+            let found = known.owner(number(printed), &esn(text));
+            assert_eq!(found.map(ModuleNumber::get), owner, "{printed} {text}");
+        }
+    }
+
+    #[test]
+    fn statistics_without_a_serial_number_are_nobodys_once_numbers_differ() {
+        let known = three();
+        for (printed, owners) in [
+            (&[(1, None), (2, None)][..], &[(1, 1), (2, 2)][..]),
+            (&[(1, Some("1A2B")), (2, None)], &[(1, 1), (2, 2)]),
+            (&[(1, Some("2B3C")), (2, None), (3, None)], &[(2, 1)]),
+            (&[(1, Some("2B3C")), (2, Some("2B3C"))], &[(2, 2)]),
+            (&[(1, Some("2B3C")), (2, Some("1A2B"))], &[(1, 2), (2, 1)]),
+            (&[(1, Some("FFFF")), (2, Some("2B3C"))], &[(2, 2)]),
+        ] {
+            let mut text = String::from("+PerModule:\n");
+            for (module, esn) in printed {
+                text.push_str(&format!("   +#{module}:\n      +ModuleEnvStats:\n"));
+                text.push_str(&format!("         -Uptime               {module}\n"));
+                if let Some(esn) = esn {
+                    text.push_str(&format!("         -SerialNumber         {esn}-03E0-D947\n"));
+                }
+            }
+            let tree = StatTree::parse(text.as_bytes());
+            let uptime = |node: &NodeRef<'_>| node.descend(&["ModuleEnvStats"])?.counter("Uptime");
+            let found: Vec<_> = known
+                .statistics(&tree)
+                .iter()
+                .map(|(owner, node)| (owner.get(), uptime(node).unwrap()))
+                .collect();
+            assert_eq!(found, owners, "{printed:?}");
         }
     }
 }

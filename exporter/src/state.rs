@@ -210,7 +210,7 @@ impl State {
         if let Some(uptime) = tree.server().and_then(|server| server.counter("Uptime")) {
             self.hardserver_start.observe(uptime, wall);
         }
-        for (number, node) in owned_statistics(&self.modules, tree) {
+        for (number, node) in self.modules.statistics(tree) {
             let env = node.descend(&["ModuleEnvStats"]);
             if let Some(uptime) = env.and_then(|env| env.counter("Uptime")) {
                 self.module_start
@@ -321,10 +321,9 @@ impl State {
     /// Returns the statistics of each module, by the number that `enquiry` prints.
     #[must_use]
     pub fn module_statistics(&self) -> BTreeMap<ModuleNumber, nshield::stattree::NodeRef<'_>> {
-        let tree = self.stattree().map(|dated| &dated.value);
-        tree.into_iter()
-            .flat_map(|tree| owned_statistics(&self.modules, tree))
-            .collect()
+        self.stattree()
+            .map(|dated| self.modules.statistics(&dated.value))
+            .unwrap_or_default()
     }
 
     /// Returns how old a result may be: the next one comes after the interval, or after as long as
@@ -366,18 +365,6 @@ impl State {
             }
         }
     }
-}
-
-fn owned_statistics<'a>(
-    modules: &'a KnownModules,
-    tree: &'a StatTree,
-) -> impl Iterator<Item = (ModuleNumber, nshield::stattree::NodeRef<'a>)> {
-    tree.modules().filter_map(|printed| {
-        let node = tree.module(printed)?;
-        let env = node.descend(&["ModuleEnvStats"]);
-        let esn = env.and_then(|env| env.esn("SerialNumber"));
-        Some((modules.owner(printed, esn.as_ref())?, node))
-    })
 }
 
 fn unknown_labels(output: &Enquiry) -> impl Iterator<Item = String> {

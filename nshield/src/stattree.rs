@@ -99,11 +99,16 @@ impl StatTree {
 
     /// Returns the module numbers below `PerModule`, in the order printed.
     pub fn modules(&self) -> impl Iterator<Item = ModuleNumber> {
-        let numbers = self
+        self.per_module().map(|(number, _)| number)
+    }
+
+    /// Returns the statistics of every module below `PerModule`, in the order printed.
+    pub fn per_module(&self) -> impl Iterator<Item = (ModuleNumber, NodeRef<'_>)> {
+        let nodes = self
             .node(&["PerModule"])
             .into_iter()
             .flat_map(NodeRef::nodes);
-        numbers.filter_map(|node| node.name().strip_prefix('#')?.parse().ok())
+        nodes.filter_map(|node| Some((node.name().strip_prefix('#')?.parse().ok()?, node)))
     }
 
     /// Returns how many client connections there are; `None` where they are not printed.

@@ -1,6 +1,7 @@
 //! A host whose vendor tools are scripts.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +16,9 @@ use vcm_telemetry::exposition::Format;
 
 pub(crate) const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../nshield/tests/fixtures");
 
+/// Time between two runs of a tool in these tests: the default of the command line.
+pub(crate) const INTERVAL: Duration = Duration::from_secs(15);
+
 pub(crate) struct Host {
     directory: tempfile::TempDir,
     listener: Option<UnixListener>,
@@ -22,22 +26,40 @@ pub(crate) struct Host {
 
 impl Host {
     /// A host whose hardserver listens and whose tools print these fixtures.
-    pub(crate) fn healthy(enquiry: &str) -> Self {
-        let host = Self {
+    pub(crate) fn printing(enquiry: &str, stattree: &str) -> Self {
+        let mut host = Self {
             directory: tempfile::tempdir().unwrap(),
             listener: None,
         };
         for part in ["bin", "sockets", "kmdata/config"] {
             fs::create_dir_all(host.root().join(part)).unwrap();
         }
-        let mut host = host;
         host.listener = Some(UnixListener::bind(host.root().join("sockets/nserver")).unwrap());
-        host.tool("enquiry", &format!("exec /bin/cat {FIXTURES}/{enquiry}"));
-        host.tool(
-            "stattree",
-            &format!("exec /bin/cat {FIXTURES}/stattree-one-module.txt"),
-        );
+        host.prints("enquiry", enquiry);
+        host.prints("stattree", stattree);
         host
+    }
+
+    /// The same with statistics of one module.
+    pub(crate) fn healthy(enquiry: &str) -> Self {
+        Self::printing(enquiry, "stattree-one-module.txt")
+    }
+
+    /// Lets a tool print a fixture.
+    pub(crate) fn prints(&self, tool: &str, fixture: &str) {
+        self.prints_through(tool, fixture, "cat");
+    }
+
+    /// Lets a tool print what a filter such as `sed` makes of a fixture.
+    pub(crate) fn prints_through(&self, tool: &str, fixture: &str, filter: &str) {
+        self.tool(tool, &format!("exec {filter} <{FIXTURES}/{fixture}"));
+    }
+
+    /// Lets a tool do what a script says.
+    pub(crate) fn tool(&self, name: &str, script: &str) {
+        let path = self.root().join("bin").join(name);
+        let _ = std::os::unix::fs::symlink(format!("{FIXTURES}/fake-tool"), &path);
+        fs::write(path.with_extension("script"), script).unwrap();
     }
 
     /// Nobody listens any more; the socket file stays behind.
@@ -48,11 +70,14 @@ impl Host {
         }
     }
 
-    /// Lets a tool do what a script says.
-    pub(crate) fn tool(&self, name: &str, script: &str) {
-        let path = self.root().join("bin").join(name);
-        let _ = std::os::unix::fs::symlink(format!("{FIXTURES}/fake-tool"), &path);
-        fs::write(path.with_extension("script"), script).unwrap();
+    /// The tools are there and may not be executed.
+    pub(crate) fn forbid_tools(&self) {
+        for tool in ["enquiry", "stattree"] {
+            let path = self.root().join("bin").join(tool);
+            fs::remove_file(&path).unwrap();
+            fs::write(&path, "not executable").unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        }
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -63,6 +88,8 @@ impl Host {
         self.root().join(name)
     }
 
+    /// A starting exporter on this host. What it knows about modules it keeps in a file, so that
+    /// the next one on the same host begins with that.
     pub(crate) fn shared(&self, interval: Duration, deadlines: Deadlines) -> Arc<Shared> {
         let installation = Installation::at(self.root()).with_deadlines(deadlines);
         let config = Config::parse("icmp: {discover: false}").unwrap();
@@ -70,13 +97,21 @@ impl Host {
         Arc::new(shared.remembering(self.file("modules.json")))
     }
 
-    /// Runs every tool once and returns the exposition without what differs from run to run.
-    pub(crate) async fn observe(&self, format: Format) -> String {
-        let shared = self.shared(Duration::from_secs(15), Deadlines::default());
-        enquiry::once(&shared).await;
-        stattree::once(&shared).await;
-        stable(&Exposition::new(shared).encode(format).unwrap())
+    /// A starting exporter with the defaults.
+    pub(crate) fn exporter(&self) -> Arc<Shared> {
+        self.shared(INTERVAL, Deadlines::default())
     }
+}
+
+/// Runs every tool once.
+pub(crate) async fn look(shared: &Arc<Shared>) {
+    enquiry::once(shared).await;
+    stattree::once(shared).await;
+}
+
+/// The exposition as it is.
+pub(crate) fn exposition(shared: &Arc<Shared>, format: Format) -> String {
+    Exposition::new(Arc::clone(shared)).encode(format).unwrap()
 }
 
 pub(crate) fn http(shared: &Arc<Shared>) -> Arc<HttpState> {
@@ -85,31 +120,4 @@ pub(crate) fn http(shared: &Arc<Shared>) -> Arc<HttpState> {
         exposition: Exposition::new(Arc::clone(shared)),
         telemetry_path: "/metrics".to_owned(),
     })
-}
-
-/// Replaces the values of times, durations and the process by a star.
-fn stable(text: &str) -> String {
-    const VARYING: [&str; 7] = [
-        "_start_time_seconds",
-        "_timestamp_seconds",
-        "_duration_seconds",
-        "_clock_offset_seconds",
-        "nshield_exporter_build_info",
-        "process_",
-        "_rtt_seconds",
-    ];
-    const BUILD: &str = "nshield_exporter_build_info{version=\"*\",revision=\"*\",rustc=\"*\"}";
-    let mut lines = String::new();
-    for line in text.lines() {
-        let varies = !line.starts_with('#') && VARYING.iter().any(|part| line.contains(part));
-        match line.rsplit_once(' ').filter(|_| varies) {
-            None => lines.push_str(line),
-            Some((series, _)) if series.contains("_build_info{") => {
-                lines.push_str(&format!("{BUILD} *"));
-            }
-            Some((series, _)) => lines.push_str(&format!("{series} *")),
-        }
-        lines.push('\n');
-    }
-    lines
 }

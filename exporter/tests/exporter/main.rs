@@ -2,5 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests panic like tests")]
 
 mod golden;
+mod hardserver;
 mod host;
+mod lint;
+mod modules;
 mod serving;

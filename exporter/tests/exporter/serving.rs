@@ -113,29 +113,6 @@ async fn hung_tools_leave_scrapes_answering_and_at_most_one_process_each() {
     }
 }
 
-/// A held `enquiry` on a hardserver that answers: slow, and neither down nor unresponsive.
-#[tokio::test]
-async fn a_slow_enquiry_on_an_answering_hardserver_is_not_unresponsive() {
-    let host = Host::healthy("enquiry-healthy.txt");
-    let fixture = format!("{}/enquiry-healthy.txt", crate::host::FIXTURES);
-    let script = format!("case \"$*\" in *-m0*) head -n 27 {fixture};; *) exec sleep 600;; esac");
-    host.tool("enquiry", &script);
-    let deadlines = Deadlines {
-        enquiry: Duration::from_secs(2),
-        enquiry_server: Duration::from_millis(500),
-        ..Deadlines::default()
-    };
-    let shared = host.shared(Duration::from_millis(500), deadlines);
-    enquiry::once(&shared).await;
-    let (_, _, text) = get(&shared, "/metrics").await;
-    assert!(
-        text.contains("nshield_hardserver_state{state=\"up\"} 1\n"),
-        "{text}"
-    );
-    let failure = "nshield_command_failures_total{command=\"enquiry\",reason=\"timeout\"} 1\n";
-    assert!(text.contains(failure), "{text}");
-}
-
 #[tokio::test]
 async fn serves_every_page_and_both_formats() {
     let host = Host::healthy("enquiry-one-of-three-failed.txt");

@@ -199,8 +199,8 @@ proptest! {
         let tree = StatTree::parse(document.print().as_bytes());
         let numbers: Vec<u16> = tree.modules().map(ModuleNumber::get).collect();
         prop_assert_eq!(&numbers, &document.numbers.iter().copied().collect::<Vec<_>>());
-        for module in tree.modules() {
-            let job = tree.module(module).unwrap().descend(&["ModuleJobStats"]).unwrap();
+        for (_, module) in tree.per_module() {
+            let job = module.descend(&["ModuleJobStats"]).unwrap();
             let values: Vec<_> =
                 job.statistics().map(|s| (s.id.clone(), s.value.clone())).collect();
             prop_assert_eq!(&values, &document.values);
