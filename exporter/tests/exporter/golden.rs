@@ -43,7 +43,7 @@ impl Exposed {
     }
 
     /// Both formats are byte for byte what the files say.
-    pub(crate) fn is_golden(self, name: &str) -> Self {
+    pub(crate) fn equals(self, name: &str) -> Self {
         assert_file(&format!("{name}.txt"), &self.text);
         assert_file(&format!("{name}.openmetrics.txt"), &self.open_metrics);
         self

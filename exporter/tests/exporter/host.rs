@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nshield::tools::{Deadlines, Installation};
-use vcm_exporter::collect::{Shared, enquiry, stattree};
+use vcm_exporter::collect::{Schedule, Shared, enquiry, stattree};
 use vcm_exporter::config::Config;
 use vcm_exporter::families::Exposition;
 use vcm_exporter::http::HttpState;
@@ -93,7 +93,7 @@ impl Host {
     pub(crate) fn shared(&self, interval: Duration, deadlines: Deadlines) -> Arc<Shared> {
         let installation = Installation::at(self.root()).with_deadlines(deadlines);
         let config = Config::parse("icmp: {discover: false}").unwrap();
-        let shared = Shared::new(installation, config, interval);
+        let shared = Shared::new(installation, config, Schedule::Every(interval));
         Arc::new(shared.remembering(self.file("modules.json")))
     }
 
