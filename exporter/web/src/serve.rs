@@ -1,0 +1,143 @@
+//! Accepts clients until the end is asked for, then lets open requests finish.
+
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+
+use axum::Router;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::config::WebConfig;
+use crate::connection::{Client, serve_client};
+use crate::limits::{ACCEPT_PAUSE, Limits};
+use crate::listeners::{Listener, Listeners};
+use crate::request::Gate;
+
+/// Why serving ended without being asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The task of a listener panicked.
+    #[error("a listener ended unexpectedly")]
+    Listener(#[source] tokio::task::JoinError),
+}
+
+/// Serves `router` on all listeners until `shutdown` is true (or its sender is gone), then lets
+/// open requests finish within [`Limits::drain_time`]. Neither clients nor a lack of resources end
+/// it.
+///
+/// # Errors
+///
+/// If a listener's task ended although nobody asked for it.
+pub async fn serve(
+    listeners: Listeners,
+    config: WebConfig,
+    limits: Limits,
+    router: Router,
+    shutdown: watch::Receiver<bool>,
+) -> Result<(), ServeError> {
+    let gate = Arc::new(Gate::new(config, limits, router));
+    let slots = Arc::new(Semaphore::new(limits.max_connections.max(1)));
+    let mut tasks = JoinSet::new();
+    for listener in listeners.into_vec() {
+        let acceptor = Acceptor {
+            listener,
+            slots: Arc::clone(&slots),
+            pause_until: None,
+        };
+        tasks.spawn(acceptor.run(Arc::clone(&gate), shutdown.clone()));
+    }
+    while let Some(ended) = tasks.join_next().await {
+        ended.map_err(ServeError::Listener)?;
+    }
+    Ok(())
+}
+
+/// Waits until the end is asked for.
+pub(crate) async fn ended(shutdown: &mut watch::Receiver<bool>) {
+    // A sender that is gone can never ask: that is the end too.
+    let _ = shutdown.wait_for(|ended| *ended).await;
+}
+
+/// Accepts the clients of one listener.
+struct Acceptor {
+    listener: Listener,
+    /// One for each open connection, of all listeners.
+    slots: Arc<Semaphore>,
+    /// Set while accepting fails.
+    pause_until: Option<Instant>,
+}
+
+impl Acceptor {
+    async fn run(mut self, gate: Arc<Gate>, mut shutdown: watch::Receiver<bool>) {
+        let mut clients = JoinSet::new();
+        loop {
+            tokio::select! {
+                () = ended(&mut shutdown) => break,
+                Some(_) = clients.join_next() => {}
+                accepted = self.accept() => match accepted {
+                    Ok(client) => {
+                        self.recovered();
+                        clients.spawn(serve_client(client, Arc::clone(&gate), shutdown.clone()));
+                    }
+                    Err(error) => self.failed(&error),
+                },
+            }
+        }
+        drop(self);
+        drain(clients, gate.limits()).await;
+    }
+
+    async fn accept(&self) -> io::Result<Client> {
+        if let Some(pause) = self.pause_until {
+            sleep_until(pause).await;
+        }
+        let slot = self.slot().await?;
+        let (stream, peer) = self.listener.accept().await?;
+        Ok(Client { stream, peer, slot })
+    }
+
+    async fn slot(&self) -> io::Result<OwnedSemaphorePermit> {
+        let slot = Arc::clone(&self.slots).acquire_owned().await;
+        slot.map_err(io::Error::other)
+    }
+
+    fn recovered(&mut self) {
+        if self.pause_until.take().is_some() {
+            tracing::info!(
+                address = self.listener.address,
+                "clients are accepted again"
+            );
+        }
+    }
+
+    fn failed(&mut self, error: &io::Error) {
+        if is_of_the_client(error) {
+            return;
+        }
+        if self.pause_until.is_none() {
+            let address = &self.listener.address;
+            tracing::error!(%error, address, "cannot accept clients; trying again");
+        }
+        self.pause_until = Some(Instant::now() + ACCEPT_PAUSE);
+    }
+}
+
+/// Whether the connection, not the listener, failed.
+fn is_of_the_client(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionAborted
+            | ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionRefused
+            | ErrorKind::Interrupted
+    )
+}
+
+async fn drain(mut clients: JoinSet<()>, limits: &Limits) {
+    let all = async { while clients.join_next().await.is_some() {} };
+    if timeout(limits.drain_time, all).await.is_err() {
+        let open = clients.len();
+        tracing::warn!(open, "connections were still open at the end");
+    }
+}
