@@ -4,7 +4,11 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand, builder::PossibleValuesParser};
 use vcm_lab::lab::{
-    bench, demo, guard,
+    bench::{
+        self,
+        exporter::{self, Plan, QUESTIONS},
+    },
+    demo, guard,
     scenario::{SCENARIOS, Scenario},
 };
 
@@ -33,6 +37,18 @@ enum Command {
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
         runs: u32,
     },
+    /// Measures what vcm-exporter costs beside Debian's exporters, and prints a Markdown table.
+    BenchExporter {
+        /// Fewer and shorter runs: shows that everything works, in a few minutes.
+        #[arg(long)]
+        quick: bool,
+        /// How often each figure is taken.
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
+        runs: Option<u32>,
+        /// Only these questions.
+        #[arg(long, value_delimiter = ',', value_parser = PossibleValuesParser::new(QUESTIONS))]
+        only: Vec<String>,
+    },
     /// Lists the scenarios.
     Scenarios,
     /// Reads from standard input what a lab has started, and ends it when the input closes.
@@ -59,6 +75,14 @@ fn main() -> ExitCode {
             finish(demo::run(scenario, keep))
         }
         Command::Bench { runs } => finish(bench::run(runs)),
+        Command::BenchExporter { quick, runs, only } => {
+            let plan = if quick { Plan::quick() } else { Plan::full() };
+            let plan = match runs {
+                Some(runs) => plan.with_runs(runs),
+                None => plan,
+            };
+            finish(exporter::run(&plan, &only))
+        }
         Command::Scenarios => {
             list();
             ExitCode::SUCCESS

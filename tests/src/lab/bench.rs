@@ -5,6 +5,7 @@
 //! are left out, so that nothing else runs. Both ends are read from the boot clock: the moment just
 //! before the POST, and the start of the command as the simulator logged it.
 
+pub mod exporter;
 mod figures;
 
 use std::time::Duration;
