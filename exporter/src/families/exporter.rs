@@ -20,12 +20,15 @@ const DURATION: Gauge<1> = Gauge::new(
 const LAST_SUCCESS: Gauge<1> = Gauge::new(
     "nshield_collector_last_success_timestamp_seconds",
     &["collector"],
-    "When the collector last succeeded, since 1970; 0 is never",
+    "When the collector last succeeded, since 1970; 0 is never. What it showed is dropped when no \
+     run has ended in time",
 );
 const COMMAND_DURATION: Histogram<1> = Histogram::new(
     "nshield_command_duration_seconds",
     &["command"],
-    "How long runs of the vendor's tools took",
+    "How long runs of the vendor's tools took. Each run leaves a line in hardserver.log, hence 15 s \
+     from run to run unless configured otherwise. A failing module can hold enquiry for 35 s, hence \
+     its deadline of 50 s and enquiry_server (enquiry -m0, 5 s) beside it; stattree has 20 s",
 );
 const COMMAND_RUNNING: Gauge<1> = Gauge::new(
     "nshield_command_running",
@@ -36,6 +39,16 @@ const COMMAND_FAILURES: Counter<2> = Counter::new(
     "nshield_command_failures_total",
     &["command", "reason"],
     "Runs that gave no usable output",
+);
+const RELOAD_SUCCESSFUL: Gauge<0> = Gauge::new(
+    "nshield_exporter_config_last_reload_successful",
+    &[],
+    "Whether the newest reading of the configuration was put in force",
+);
+const RELOAD_SUCCESS: Gauge<0> = Gauge::new(
+    "nshield_exporter_config_last_reload_success_timestamp_seconds",
+    &[],
+    "When the configuration in force was read, since 1970",
 );
 const UNKNOWN_STATISTICS: Counter<0> = Counter::new(
     "nshield_unknown_statistics_total",
@@ -58,6 +71,8 @@ pub(super) const METRICS: &[&dyn Described] = &[
     &COMMAND_FAILURES,
     &UNKNOWN_STATISTICS,
     &UNKNOWN_STATES,
+    &RELOAD_SUCCESSFUL,
+    &RELOAD_SUCCESS,
 ];
 
 pub(super) fn write(state: &State, families: &mut Families<'_>) -> fmt::Result {
@@ -67,7 +82,11 @@ pub(super) fn write(state: &State, families: &mut Families<'_>) -> fmt::Result {
         &UNKNOWN_STATISTICS,
         [([], state.unknown_statistics.count())],
     )?;
-    families.counter(&UNKNOWN_STATES, [([], state.unknown_states.count())])
+    families.counter(&UNKNOWN_STATES, [([], state.unknown_states.count())])?;
+    let reload = state.config_reload;
+    let successful = f64::from(u8::from(reload.successful));
+    families.gauge(&RELOAD_SUCCESSFUL, [([], successful)])?;
+    families.gauge(&RELOAD_SUCCESS, [([], reload.last_success.0)])
 }
 
 fn write_collectors(state: &State, families: &mut Families<'_>) -> fmt::Result {

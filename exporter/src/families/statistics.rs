@@ -11,6 +11,12 @@ use vcm_telemetry::metric::{Counter, Described, Gauge};
 use super::module_value;
 use crate::state::State;
 
+const JOBS_OUTSTANDING: Gauge<1> = Gauge::new(
+    "nshield_module_jobs_outstanding",
+    &["module"],
+    "Jobs queued in the hardserver for the module (ModuleServerStats.JobsOutstanding); left out \
+     where devices are not numbered as modules are",
+);
 const START_TIME: Gauge<1> = Gauge::new(
     "nshield_module_start_time_seconds",
     &["module"],
@@ -99,6 +105,7 @@ const FAN_SPEED: Gauge<2> = Gauge::new(
 
 /// Every metric here, in the order written.
 pub(super) const METRICS: &[&dyn Described] = &[
+    &JOBS_OUTSTANDING,
     &START_TIME,
     &CPU_LOAD,
     &OBJECTS,
@@ -138,6 +145,9 @@ const FANS: [(&str, &str); 4] = [
 
 pub(super) fn write(state: &State, families: &mut Families<'_>) -> fmt::Result {
     let modules = state.module_statistics();
+    let devices = Group::of(&devices(state, &modules), "ModuleServerStats");
+    let jobs = devices.numbers("JobsOutstanding", |jobs| jobs);
+    families.gauge(&JOBS_OUTSTANDING, jobs)?;
     families.gauge(
         &START_TIME,
         modules.keys().filter_map(|number| {
@@ -193,6 +203,27 @@ fn write_chassis(chassis: &Group<'_>, families: &mut Families<'_>) -> fmt::Resul
     families.gauge(&FAN_SPEED, chassis.parts(&FANS))
 }
 
+/// The devices of the modules. Nothing in a device says which module it is, so that its number has
+/// to: it is believed only where every module printed has a device of its own number.
+fn devices<'a>(
+    state: &'a State,
+    modules: &BTreeMap<ModuleNumber, NodeRef<'a>>,
+) -> BTreeMap<ModuleNumber, NodeRef<'a>> {
+    let tree = state.stattree().map(|dated| &dated.value);
+    let part = |name| tree.and_then(|tree| tree.node(&[name]));
+    let (Some(printed), Some(devices)) = (part("PerModule"), part("PerDevice")) else {
+        return BTreeMap::new();
+    };
+    let device = |module: NodeRef<'_>| devices.descend(&[module.name()]);
+    if printed.nodes().any(|module| device(module).is_none()) {
+        return BTreeMap::new();
+    }
+    modules
+        .iter()
+        .filter_map(|(number, module)| Some((*number, device(*module)?)))
+        .collect()
+}
+
 /// One group of statistics of every module that has it.
 struct Group<'a>(Vec<(ModuleNumber, NodeRef<'a>)>);
 
@@ -227,5 +258,40 @@ impl<'a> Group<'a> {
                 Some(([module_value(*number), (*part).into()], node.number(id)?))
             })
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use nshield::stattree::StatTree;
+
+    use super::*;
+    use crate::icmp::Targets;
+
+    #[test]
+    fn a_device_is_a_modules_only_where_both_are_numbered_alike() {
+        for (modules, devices, mapped) in [
+            (&[1, 2][..], &[1, 2][..], &[1, 2][..]),
+            (&[1, 3], &[1, 2, 3], &[1, 3]),
+            (&[1, 2], &[0, 1], &[]),
+            (&[1, 2], &[1], &[]),
+            (&[1], &[], &[]),
+            (&[], &[1], &[]),
+        ] {
+            let node = |name: &str, numbers: &[u16]| {
+                let below = numbers.iter().map(|n| format!("   +#{n}:\n      +X:\n"));
+                format!("+{name}:\n{}", below.collect::<String>())
+            };
+            let text = node("PerModule", modules) + &node("PerDevice", devices);
+            let mut state = State::new(Duration::from_secs(15), Targets::new(Vec::new(), false));
+            state.stattree_ended(Some(StatTree::parse(text.as_bytes())));
+            let statistics = state.module_statistics();
+            assert_eq!(statistics.len(), modules.len(), "{text}");
+            let devices = super::devices(&state, &statistics);
+            let found: Vec<_> = devices.keys().map(|number| number.get()).collect();
+            assert_eq!(found, mapped, "{text}");
+        }
     }
 }

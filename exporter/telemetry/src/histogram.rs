@@ -20,6 +20,18 @@ impl Histogram {
         }
     }
 
+    /// Creates a histogram of what was counted elsewhere: for each bound the observations in its
+    /// bucket alone, and last those above all of them.
+    #[must_use]
+    pub fn counted<const N: usize>(bounds: &'static [f64], counts: [u64; N], sum: f64) -> Self {
+        let mut all = Self::new(bounds);
+        all.sum = sum;
+        for (to, from) in all.counts.iter_mut().zip(counts) {
+            *to = from;
+        }
+        all
+    }
+
     /// Counts one observation.
     pub fn observe(&mut self, value: f64) {
         let bucket = self.bounds.partition_point(|bound| *bound < value);
@@ -68,5 +80,6 @@ mod tests {
             [(1.0, 2), (2.0, 2), (f64::INFINITY, 1)]
         );
         assert_eq!((histogram.count(), histogram.sum()), (5, 14.0));
+        assert_eq!(histogram, Histogram::counted(&[1.0, 2.0], [2, 2, 1], 14.0));
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! [`metric`] describes metrics, [`families`] writes their samples in a fixed order, [`exposition`] turns a registry into the format
 //! that a scrape asks for, [`process`] and [`build`] are the metrics that every program has,
-//! [`logging`] is the log and its flags, [`lint`] checks expositions in tests. Which metrics there are is the programs' own business.
+//! [`logging`] is the log and its flags. Tests check expositions with [`lint`] and keep the
+//! documentation with [`reference`]. Which metrics there are is the programs' own business.
 
 pub mod build;
 pub mod exposition;
@@ -12,3 +13,4 @@ pub mod lint;
 pub mod logging;
 pub mod metric;
 pub mod process;
+pub mod reference;

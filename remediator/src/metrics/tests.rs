@@ -13,6 +13,8 @@ use vcm_recovery::policy::Mode;
 use vcm_recovery::step::Platform;
 use vcm_recovery::tier::{Rung, Tier};
 use vcm_recovery::verdict::Verdict;
+use vcm_telemetry::lint::problems;
+use vcm_telemetry::reference::{UPDATE, is_up_to_date};
 
 use super::*;
 
@@ -481,18 +483,26 @@ fn two_scrapes_of_one_state_are_the_same_but_for_the_process() {
 }
 
 #[test]
-fn no_label_set_appears_twice_and_every_family_is_described_once() {
+fn what_is_exported_is_what_is_described_and_all_of_it() {
     let mut program = Program::new();
     program.event(NO_TIME, Change::IncidentOpened);
-    let text = program.text();
-    let mut seen = BTreeSet::new();
-    for line in text.lines() {
-        let key = match line.strip_prefix("# TYPE ") {
-            Some(family) => family.split(' ').next().unwrap(),
-            None if line.starts_with('#') => continue,
-            None => line.rsplit_once(' ').unwrap().0,
-        };
-        let key = (line.starts_with('#'), key);
-        assert!(seen.insert(key), "{line}");
+    let early = (Guard::NotBefore, Verdict::refuse("too early"));
+    program.event(SECOND, ruling(&[early]));
+    for format in [Format::Text, Format::OpenMetrics] {
+        let text = program.metrics.exposition(format).unwrap().body;
+        assert_eq!(problems(&text, &reference()), Vec::<String>::new());
+        for metric in reference() {
+            assert!(text.contains(&format!("\n{}", metric.name)), "{metric:?}");
+        }
     }
+}
+
+/// After a wanted change: `UPDATE_REFERENCE=1 cargo test -p vcm-remediator reference`.
+#[test]
+fn the_reference_is_that_of_the_code() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/metrics.md");
+    assert!(
+        is_up_to_date(file.as_ref(), "vcm-remediator", &reference()).unwrap(),
+        "docs/metrics.md: {UPDATE}=1 cargo test -p vcm-remediator reference"
+    );
 }
