@@ -1,5 +1,6 @@
 //! Puts the parts together and keeps them running until the end is asked for.
 
+use std::convert::Infallible;
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -7,18 +8,20 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use nshield::tools::Installation;
-use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use vcm_telemetry::exposition::Format;
+use vcm_web::{Listeners, WebConfig};
 
 use crate::args::Args;
 use crate::collect::{Shared, enquiry, icmp, stattree};
 use crate::config::Config;
 use crate::families::Exposition;
 use crate::http::{HttpState, router};
+use crate::reload::Reloader;
+use crate::service;
 use crate::state::CollectorName;
 
 /// How long open requests may take after the end was asked for.
@@ -32,7 +35,7 @@ pub const EXIT_CONFIG: u8 = 78;
 /// # Errors
 ///
 /// If it cannot be done, or a part of the program ended unexpectedly.
-pub async fn run(args: Args, config: Config) -> anyhow::Result<ExitCode> {
+pub async fn run(args: Args, config: Config, web: WebConfig) -> anyhow::Result<ExitCode> {
     let mut installation = Installation::at(&args.nfast_root);
     if let Some(socket) = &args.nfast_socket {
         installation = installation.with_socket(socket);
@@ -48,26 +51,22 @@ pub async fn run(args: Args, config: Config) -> anyhow::Result<ExitCode> {
     if args.once {
         once(shared).await
     } else {
-        serve(&args, shared).await
+        serve(&args, shared, web).await
     }
 }
 
 async fn once(shared: Arc<Shared>) -> anyhow::Result<ExitCode> {
-    let tools = async {
-        tokio::join!(
-            async {
-                if shared.runs(CollectorName::Enquiry) {
-                    enquiry::once(&shared).await;
-                }
-            },
-            async {
-                if shared.runs(CollectorName::Stattree) {
-                    stattree::once(&shared).await;
-                }
-            }
-        )
+    let enquiry = async {
+        if shared.runs(CollectorName::Enquiry) {
+            enquiry::once(&shared).await;
+        }
     };
-    tools.await;
+    let stattree = async {
+        if shared.runs(CollectorName::Stattree) {
+            stattree::once(&shared).await;
+        }
+    };
+    tokio::join!(enquiry, stattree);
     if shared.runs(CollectorName::Icmp) {
         icmp::once(&shared).await;
     }
@@ -78,27 +77,31 @@ async fn once(shared: Arc<Shared>) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn serve(args: &Args, shared: Arc<Shared>) -> anyhow::Result<ExitCode> {
-    let listener = TcpListener::bind(args.listen_address)
-        .await
-        .with_context(|| format!("cannot listen on {}", args.listen_address))?;
-    let address = listener
-        .local_addr()
-        .context("cannot tell the listen address")?;
-    tracing::info!(%address, root = %args.nfast_root.display(), "listening");
-    let (stop, stopped) = watch::channel(false);
+async fn serve(args: &Args, shared: Arc<Shared>, web: WebConfig) -> anyhow::Result<ExitCode> {
+    let listeners = Listeners::bind(&args.web).await?;
+    for address in listeners.addresses() {
+        tracing::info!(%address, root = %args.nfast_root.display(), "listening");
+    }
+    let reloader = Reloader::new(Arc::clone(&shared), args.config_file.clone(), web.clone());
+    let http = Arc::new(HttpState::new(reloader, args.telemetry_path.clone()));
     let mut tasks = JoinSet::new();
     spawn_collectors(&mut tasks, &shared);
-    let http = HttpState {
-        exposition: Exposition::new(Arc::clone(&shared)),
-        telemetry_path: args.telemetry_path.clone(),
-        shared,
-    };
-    let mut server = std::pin::pin!(serve_http(listener, http, stopped));
+    let (stop, stopped) = watch::channel(false);
+    let limits = args.web.limits();
+    let mut server = std::pin::pin!(vcm_web::serve(
+        listeners,
+        web,
+        limits,
+        router(Arc::clone(&http)),
+        stopped
+    ));
+    let mut signals = Signals::new()?;
+    service::ready();
     tokio::select! {
         ended = &mut server => ended?,
-        signal = ended_by_signal() => {
-            tracing::info!(signal = signal?, "stopping");
+        signal = signals.end(&http.reloader) => {
+            tracing::info!(signal, "stopping");
+            service::stopping();
             tasks.shutdown().await;
             let _ = stop.send(true);
             if timeout(DRAIN_TIME, server).await.is_err() {
@@ -110,8 +113,15 @@ async fn serve(args: &Args, shared: Arc<Shared>) -> anyhow::Result<ExitCode> {
             let name = ended.map(|name| name.map_err(anyhow::Error::from)).transpose()?;
             bail!("collector {} ended unexpectedly", name.unwrap_or_default());
         }
+        never = watchdog(&shared) => match never {},
     }
     bail!("the HTTP server ended unexpectedly")
+}
+
+/// Feeds the service manager's watchdog, if it has one.
+async fn watchdog(shared: &Shared) -> Infallible {
+    service::feed_watchdog(shared).await;
+    std::future::pending().await
 }
 
 fn spawn_collectors(tasks: &mut JoinSet<&'static str>, shared: &Arc<Shared>) {
@@ -133,24 +143,36 @@ async fn named(name: CollectorName, task: impl Future<Output = ()>) -> &'static 
     name.as_str()
 }
 
-async fn serve_http(
-    listener: TcpListener,
-    http: HttpState,
-    mut stopped: watch::Receiver<bool>,
-) -> anyhow::Result<()> {
-    axum::serve(listener, router(Arc::new(http)))
-        .with_graceful_shutdown(async move {
-            let _ = stopped.wait_for(|stopped| *stopped).await;
-        })
-        .await
-        .context("cannot serve HTTP")
+/// The signals that mean something.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
 }
 
-async fn ended_by_signal() -> anyhow::Result<&'static str> {
-    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
-    Ok(tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
-    })
+impl Signals {
+    fn new() -> anyhow::Result<Self> {
+        let wait = |kind, name| signal(kind).with_context(|| format!("cannot wait for {name}"));
+        Ok(Self {
+            terminate: wait(SignalKind::terminate(), "SIGTERM")?,
+            interrupt: wait(SignalKind::interrupt(), "SIGINT")?,
+            hangup: wait(SignalKind::hangup(), "SIGHUP")?,
+        })
+    }
+
+    /// Reads the configuration again at each SIGHUP; comes back when the end is asked for.
+    async fn end(&mut self, reloader: &Reloader) -> &'static str {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return "SIGTERM",
+                _ = self.interrupt.recv() => return "SIGINT",
+                _ = self.hangup.recv() => {
+                    service::reloading();
+                    // It has said in the log and in a metric how it went.
+                    let _ = reloader.reload().await;
+                    service::ready();
+                }
+            }
+        }
+    }
 }

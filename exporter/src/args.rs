@@ -1,12 +1,12 @@
 //! The command line.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 use vcm_telemetry::logging::LogFlags;
+use vcm_web::WebFlags;
 
 use crate::collect::Schedule;
 use crate::state::CollectorName;
@@ -41,13 +41,9 @@ pub struct Args {
     #[arg(long = "config.check", requires = "config_file")]
     pub config_check: bool,
 
-    /// Address to listen on.
-    #[arg(
-        long = "web.listen-address",
-        value_name = "ADDR",
-        default_value = "127.0.0.1:9808"
-    )]
-    pub listen_address: SocketAddr,
+    /// Where and how to listen.
+    #[command(flatten)]
+    pub web: WebFlags<9808>,
 
     /// Path of the metrics.
     #[arg(long = "web.telemetry-path", value_name = "PATH", default_value = "/metrics",
@@ -155,14 +151,14 @@ fn interval(text: &str) -> Result<Duration, String> {
 }
 
 fn telemetry_path(text: &str) -> Result<String, String> {
-    let taken = matches!(text, "/" | "/-/healthy" | "/-/ready");
+    let taken = text == "/" || text == "/probe" || text.starts_with("/-/");
     let plain = text
         .bytes()
         .all(|b| b.is_ascii_alphanumeric() || b"/-_.".contains(&b));
     if text.starts_with('/') && plain && !taken {
         Ok(text.to_owned())
     } else {
-        Err("must begin with / and be neither /, /-/healthy nor /-/ready".to_owned())
+        Err("must begin with / and be neither /, /probe nor below /-/".to_owned())
     }
 }
 
@@ -185,6 +181,8 @@ mod tests {
             ["--web.telemetry-path", "metrics"],
             ["--web.telemetry-path", "/"],
             ["--web.telemetry-path", "/{x}"],
+            ["--web.telemetry-path", "/probe"],
+            ["--web.telemetry-path", "/-/reload"],
             ["--web.listen-address", "9808"],
         ] {
             let parsed = Args::try_parse_from(["vcm-exporter"].into_iter().chain(args));
@@ -226,11 +224,5 @@ mod tests {
             Schedule::OnScrape
         );
         assert!(parsed(&["--collector.on-scrape", "--collector.interval", "1m"]).is_err());
-    }
-
-    #[test]
-    fn listens_on_loopback_by_default() {
-        let args = Args::try_parse_from(["vcm-exporter"]).unwrap();
-        assert!(args.listen_address.ip().is_loopback());
     }
 }

@@ -1,6 +1,7 @@
 //! What the exporter serves. No answer depends on the trouble of a device: that is what the
 //! metrics say.
 
+mod deadline;
 mod landing;
 
 use std::sync::Arc;
@@ -9,13 +10,15 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use tower_http::compression::CompressionLayer;
 use vcm_telemetry::exposition::Format;
 
+use crate::collect::Schedule;
 use crate::collect::Shared;
 use crate::families::Exposition;
-use crate::state::CollectorName;
+use crate::reload::Reloader;
+use crate::service;
 
 /// What handlers share.
 #[derive(Debug)]
@@ -24,23 +27,42 @@ pub struct HttpState {
     pub shared: Arc<Shared>,
     /// Their exposition.
     pub exposition: Exposition,
+    /// What reads the configuration again.
+    pub reloader: Reloader,
     /// Path of the metrics.
     pub telemetry_path: String,
 }
 
-/// Builds the routes: the metrics, a page for people, health and readiness. Answers are compressed
-/// for whoever accepts it.
+impl HttpState {
+    /// Creates what handlers share: what is observed, and what reads its configuration again.
+    #[must_use]
+    pub fn new(reloader: Reloader, telemetry_path: String) -> Self {
+        let shared = Arc::clone(reloader.shared());
+        Self {
+            exposition: Exposition::new(Arc::clone(&shared)),
+            shared,
+            reloader,
+            telemetry_path,
+        }
+    }
+}
+
+/// Builds the routes: the metrics, a page for people, health, readiness and reload. Answers are
+/// compressed for whoever accepts it.
 pub fn router(state: Arc<HttpState>) -> Router {
     Router::new()
         .route(&state.telemetry_path, get(metrics))
         .route("/", get(index))
         .route("/-/healthy", get(healthy))
         .route("/-/ready", get(ready))
+        .route("/-/reload", post(reload).put(reload))
         .layer(CompressionLayer::new())
         .with_state(state)
 }
 
+/// Where tools run on scrape, the scrape waits for them; whatever they do, it is answered in time.
 async fn metrics(State(state): State<Arc<HttpState>>, headers: HeaderMap) -> Response {
+    state.shared.collected(deadline::deadline(&headers)).await;
     let accept = headers
         .get(header::ACCEPT)
         .and_then(|value| value.to_str().ok());
@@ -62,19 +84,38 @@ async fn healthy() -> &'static str {
     "vcm-exporter is healthy.\n"
 }
 
-/// Ready once the first run of `enquiry` has ended, however it ended.
-async fn ready(State(state): State<Arc<HttpState>>) -> (StatusCode, &'static str) {
-    let record = state
-        .shared
-        .state()
-        .collectors
-        .get(&CollectorName::Enquiry)
-        .copied();
-    match record.and_then(|record| record.success) {
-        Some(_) => (StatusCode::OK, "vcm-exporter is ready.\n"),
-        None => (
+/// Ready once every tool has run, however its run ended; at once where tools run on scrape.
+async fn ready(State(state): State<Arc<HttpState>>) -> (StatusCode, String) {
+    let shared = &state.shared;
+    let waiting = match shared.schedule {
+        Schedule::OnScrape => None,
+        Schedule::Every(_) => shared.state().not_run_yet(),
+    };
+    match waiting {
+        None => (StatusCode::OK, "vcm-exporter is ready.\n".to_owned()),
+        Some(name) => (
             StatusCode::SERVICE_UNAVAILABLE,
-            "The first run of enquiry has not ended yet.\n",
+            format!("The first run of {} has not ended yet.\n", name.as_str()),
+        ),
+    }
+}
+
+/// Reads the configuration again. Refused with every problem where it cannot be used.
+async fn reload(State(state): State<Arc<HttpState>>) -> (StatusCode, String) {
+    service::reloading();
+    let result = state.reloader.reload().await;
+    service::ready();
+    match result {
+        Ok(()) => (
+            StatusCode::OK,
+            "The configuration was read again.\n".to_owned(),
+        ),
+        Err(error) => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            format!(
+                "The old configuration stays in force.\n{}\n",
+                error.lines().join("\n")
+            ),
         ),
     }
 }

@@ -7,6 +7,7 @@
 
 pub mod app;
 pub mod args;
+pub mod capture;
 pub mod clock;
 pub mod collect;
 pub mod commands;

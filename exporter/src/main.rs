@@ -8,9 +8,10 @@ use vcm_exporter::app::{self, EXIT_CONFIG};
 use vcm_exporter::args::{Action, Args};
 use vcm_exporter::config::Config;
 use vcm_exporter::generate;
-use vcm_yaml::YamlError;
+use vcm_web::WebConfig;
 
-#[tokio::main]
+// Two threads are plenty on any machine: nothing here computes for long.
+#[tokio::main(worker_threads = 2)]
 async fn main() -> ExitCode {
     let args = Args::parse();
     args.log.start();
@@ -23,13 +24,17 @@ async fn main() -> ExitCode {
         .map_or(Ok(Config::default()), Config::load)
     {
         Ok(config) => config,
-        Err(error) => return bad_config(&error),
+        Err(error) => return bad_config(error.lines()),
+    };
+    let web = match WebConfig::load(args.web.config_file.as_deref()) {
+        Ok(web) => web,
+        Err(error) => return bad_config(error.lines()),
     };
     if args.config_check {
         let _ = writeln!(std::io::stdout(), "configuration is valid");
         return ExitCode::SUCCESS;
     }
-    match app::run(args, config).await {
+    match app::run(args, config, web).await {
         Ok(code) => code,
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "vcm-exporter failed");
@@ -54,9 +59,9 @@ fn act(action: Action) -> ExitCode {
 }
 
 /// One line per problem, for people and for the log of a service.
-fn bad_config(error: &YamlError) -> ExitCode {
+fn bad_config(problems: impl Iterator<Item = String>) -> ExitCode {
     let mut stderr = std::io::stderr();
-    for line in error.lines() {
+    for line in problems {
         let _ = writeln!(stderr, "{line}");
     }
     ExitCode::from(EXIT_CONFIG)

@@ -1,6 +1,16 @@
-//! How the newest reading of the configuration went.
+//! Reading the configuration again while running: by SIGHUP and by `/-/reload`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+use tokio::task::{JoinError, spawn_blocking};
+use vcm_web::WebConfig;
+use vcm_yaml::YamlError;
 
 use crate::clock::UnixTime;
+use crate::collect::Shared;
+use crate::config::Config;
 
 /// Shown as metrics, so that a file that was refused is noticed.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -21,11 +31,140 @@ impl ReloadRecord {
         }
     }
 
-    /// Takes in how another reading went.
-    pub fn ended(&mut self, successful: bool) {
+    fn ended(&mut self, successful: bool) {
         self.successful = successful;
         if successful {
             self.last_success = UnixTime::now();
         }
+    }
+}
+
+/// The configuration in force stays, because the files cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// The configuration file.
+    #[error(transparent)]
+    Config(#[from] YamlError),
+    /// The web configuration file.
+    #[error(transparent)]
+    Web(#[from] vcm_web::ConfigError),
+    /// The file could not be read for a defect of ours.
+    #[error("reading the configuration ended unexpectedly")]
+    Ended(#[from] JoinError),
+}
+
+impl ReloadError {
+    /// Returns the problems, each a line with its file, line and key.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        match self {
+            Self::Config(error) => error.lines().collect(),
+            Self::Web(error) => error.lines().collect(),
+            Self::Ended(_) => vec![self.to_string()],
+        }
+    }
+}
+
+/// Reads both files again and puts them in force, one reading at a time.
+#[derive(Debug)]
+pub struct Reloader {
+    shared: Arc<Shared>,
+    file: Option<PathBuf>,
+    web: WebConfig,
+    reading: Mutex<()>,
+}
+
+impl Reloader {
+    /// Creates what reads `file`, if there is one, and the file of `web`.
+    #[must_use]
+    pub fn new(shared: Arc<Shared>, file: Option<PathBuf>, web: WebConfig) -> Self {
+        Self {
+            shared,
+            file,
+            web,
+            reading: Mutex::new(()),
+        }
+    }
+
+    /// Returns what the configuration is put in force for.
+    #[must_use]
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Reads both files. Neither is put in force unless the configuration file is valid; the
+    /// counters of targets that stay the same go on.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be used. What was in force stays.
+    pub async fn reload(&self) -> Result<(), ReloadError> {
+        let _alone = self.reading.lock().await;
+        let result = self.read().await;
+        self.shared.state().config_reload.ended(result.is_ok());
+        match &result {
+            Ok(()) => tracing::info!("the configuration was read again"),
+            Err(error) => {
+                for problem in error.lines() {
+                    tracing::error!(problem, "the old configuration stays in force");
+                }
+            }
+        }
+        result
+    }
+
+    async fn read(&self) -> Result<(), ReloadError> {
+        let config = match self.file.clone() {
+            Some(file) => Some(spawn_blocking(move || Config::load(&file)).await??),
+            None => None,
+        };
+        self.web.reload().await?;
+        if let Some(config) = config {
+            self.shared.reconfigure(config);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use nshield::tools::Installation;
+
+    use super::*;
+    use crate::collect::Schedule;
+
+    #[tokio::test]
+    async fn a_bad_file_keeps_the_old_configuration_and_shows() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("exporter.yml");
+        let shared = Arc::new(Shared::new(
+            Installation::default(),
+            Config::default(),
+            Schedule::OnScrape,
+        ));
+        let web = WebConfig::load(None).unwrap();
+        let reloader = Reloader::new(Arc::clone(&shared), Some(file.clone()), web);
+        let record = || shared.state().config_reload;
+
+        fs::write(&file, "icmp: {discover: false}").unwrap();
+        reloader.reload().await.unwrap();
+        assert!(!shared.config().icmp.discover && record().successful);
+        let read_at = record().last_success;
+
+        for text in ["icmp: {discover: true, colour: red}", "icmp: ["] {
+            fs::write(&file, text).unwrap();
+            let lines = reloader.reload().await.unwrap_err().lines();
+            assert!(lines[0].contains("exporter.yml:1"), "{lines:?}");
+            assert!(!shared.config().icmp.discover && !record().successful);
+            assert_eq!(record().last_success, read_at);
+        }
+        fs::remove_file(&file).unwrap();
+        reloader.reload().await.unwrap_err();
+
+        fs::write(&file, "").unwrap();
+        reloader.reload().await.unwrap();
+        assert!(shared.config().icmp.discover && record().successful);
     }
 }

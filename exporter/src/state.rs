@@ -165,6 +165,17 @@ impl State {
         }
     }
 
+    /// Returns a tool's collector whose first run has not ended yet.
+    #[must_use]
+    pub fn not_run_yet(&self) -> Option<CollectorName> {
+        let mut tools = self
+            .collectors
+            .iter()
+            .filter(|(name, _)| **name != CollectorName::Icmp);
+        let waiting = tools.find(|(_, record)| record.success.is_none());
+        waiting.map(|(name, _)| *name)
+    }
+
     /// Returns the collectors that stand still.
     pub fn standing_still(&self) -> impl Iterator<Item = CollectorName> {
         let now = Instant::now();

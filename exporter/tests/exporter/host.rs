@@ -12,7 +12,9 @@ use vcm_exporter::collect::{Schedule, Shared, enquiry, stattree};
 use vcm_exporter::config::Config;
 use vcm_exporter::families::Exposition;
 use vcm_exporter::http::HttpState;
+use vcm_exporter::reload::Reloader;
 use vcm_telemetry::exposition::Format;
+use vcm_web::WebConfig;
 
 pub(crate) const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../nshield/tests/fixtures");
 
@@ -91,9 +93,13 @@ impl Host {
     /// A starting exporter on this host. What it knows about modules it keeps in a file, so that
     /// the next one on the same host begins with that.
     pub(crate) fn shared(&self, interval: Duration, deadlines: Deadlines) -> Arc<Shared> {
+        self.scheduled(Schedule::Every(interval), deadlines)
+    }
+
+    pub(crate) fn scheduled(&self, schedule: Schedule, deadlines: Deadlines) -> Arc<Shared> {
         let installation = Installation::at(self.root()).with_deadlines(deadlines);
         let config = Config::parse("icmp: {discover: false}").unwrap();
-        let shared = Shared::new(installation, config, Schedule::Every(interval));
+        let shared = Shared::new(installation, config, schedule);
         Arc::new(shared.remembering(self.file("modules.json")))
     }
 
@@ -115,9 +121,7 @@ pub(crate) fn exposition(shared: &Arc<Shared>, format: Format) -> String {
 }
 
 pub(crate) fn http(shared: &Arc<Shared>) -> Arc<HttpState> {
-    Arc::new(HttpState {
-        shared: Arc::clone(shared),
-        exposition: Exposition::new(Arc::clone(shared)),
-        telemetry_path: "/metrics".to_owned(),
-    })
+    let web = WebConfig::load(None).unwrap();
+    let reloader = Reloader::new(Arc::clone(shared), None, web);
+    Arc::new(HttpState::new(reloader, "/metrics".to_owned()))
 }

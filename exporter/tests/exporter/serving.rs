@@ -9,10 +9,12 @@ use nshield::runner::ProcessIdentity;
 use nshield::tools::Deadlines;
 use tokio::time::{Instant, sleep, timeout};
 use tower::ServiceExt;
-use vcm_exporter::collect::{Shared, enquiry, stattree};
-use vcm_exporter::http::router;
+use vcm_exporter::collect::{Schedule, Shared, enquiry, stattree};
+use vcm_exporter::http::{HttpState, router};
+use vcm_exporter::reload::Reloader;
 
 const SCRAPE_TIME: Duration = Duration::from_secs(2);
+const SCRAPE_TIMEOUT: &str = "X-Prometheus-Scrape-Timeout-Seconds";
 
 async fn get(shared: &Arc<Shared>, path: &str) -> (StatusCode, String, String) {
     let request = Request::get(path).body(Body::empty()).unwrap();
@@ -101,7 +103,7 @@ async fn hung_tools_leave_scrapes_answering_and_at_most_one_process_each() {
     assert!(text.contains("nshield_module_state{module=\"1\",state=\"unknown\"} 1\n"));
     assert!(text.contains("nshield_scrape_collector_success{collector=\"stattree\"} 0\n"));
     assert!(
-        !text.contains("nshield_module_cpu_load_ratio"),
+        !text.contains("nshield_hardserver_clients "),
         "nothing stale is shown"
     );
     for name in names {
@@ -122,6 +124,10 @@ async fn serves_every_page_and_both_formats() {
         StatusCode::SERVICE_UNAVAILABLE
     );
     enquiry::once(&shared).await;
+    let (status, _, waiting) = get(&shared, "/-/ready").await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(waiting, "The first run of stattree has not ended yet.\n");
+    stattree::once(&shared).await;
     assert_eq!(get(&shared, "/-/ready").await.0, StatusCode::OK);
     assert_eq!(get(&shared, "/-/healthy").await.0, StatusCode::OK);
     let (_, kind, page) = get(&shared, "/").await;
@@ -183,13 +189,76 @@ async fn compresses_only_for_whoever_accepts_it() {
 async fn the_page_escapes_what_comes_from_outside() {
     let host = Host::healthy("enquiry-healthy.txt");
     let shared = host.shared(Duration::from_secs(15), Deadlines::default());
-    let state = vcm_exporter::http::HttpState {
-        shared: Arc::clone(&shared),
-        exposition: vcm_exporter::families::Exposition::new(Arc::clone(&shared)),
-        telemetry_path: "/metrics\"><script>".to_owned(),
-    };
+    let mut state = Arc::into_inner(http(&shared)).unwrap();
+    state.telemetry_path = "/metrics\"><script>".to_owned();
     let request = Request::get("/").body(Body::empty()).unwrap();
     let answer = router(Arc::new(state)).oneshot(request).await.unwrap();
     let body = to_bytes(answer.into_body(), usize::MAX).await.unwrap();
     assert!(!String::from_utf8_lossy(&body).contains("<script>"));
+}
+
+#[tokio::test]
+async fn reads_the_configuration_again_when_asked_and_says_what_is_wrong() {
+    let host = Host::healthy("enquiry-healthy.txt");
+    let shared = host.shared(Duration::from_secs(15), Deadlines::default());
+    let file = host.file("exporter.yml");
+    let web = vcm_web::WebConfig::load(None).unwrap();
+    let reloader = Reloader::new(Arc::clone(&shared), Some(file.clone()), web);
+    let app = router(Arc::new(HttpState::new(reloader, "/metrics".to_owned())));
+    let ask = async |method: &str| {
+        let request = Request::builder().method(method).uri("/-/reload");
+        let request = request.body(Body::empty()).unwrap();
+        let answer = app.clone().oneshot(request).await.unwrap();
+        let status = answer.status();
+        let body = to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    };
+    std::fs::write(&file, "icmp: {interval: 2s}").unwrap();
+    assert_eq!(ask("GET").await.0, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(ask("POST").await.0, StatusCode::OK);
+    assert_eq!(shared.config().icmp.interval, Duration::from_secs(2));
+    std::fs::write(&file, "icmp: {interval: 3s, colour: red}").unwrap();
+    let (status, text) = ask("PUT").await;
+    assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert!(text.contains("exporter.yml:1: icmp.colour: "), "{text}");
+    assert_eq!(shared.config().icmp.interval, Duration::from_secs(2));
+}
+
+#[tokio::test]
+async fn on_scrape_tools_run_when_asked_and_a_scrape_ends_before_prometheus_gives_up() {
+    let host = Host::healthy("enquiry-one-of-three-failed.txt");
+    let shared = host.scheduled(Schedule::OnScrape, Deadlines::default());
+    assert_eq!(get(&shared, "/-/ready").await.0, StatusCode::OK);
+    let scrape = async |timeout: &str| {
+        let request = Request::get("/metrics").header(SCRAPE_TIMEOUT, timeout);
+        let request = request.body(Body::empty()).unwrap();
+        let answer = router(http(&shared)).oneshot(request).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        let body = to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+        String::from_utf8(body.to_vec()).unwrap()
+    };
+    let failed = "nshield_module_state{module=\"1\",state=\"failed\"} 1\n";
+    let observed = async {
+        // A generous time: only the hanging tool below may use all of its.
+        assert!(scrape("60").await.contains(failed));
+        hang(&host, "enquiry");
+        // What it showed a moment ago still answers; wait until it does not.
+        sleep(Duration::from_millis(1_100)).await;
+        let text = scrape("1").await;
+        assert!(
+            !text.contains(failed),
+            "the last good answer is repeated: {text}"
+        );
+        assert!(text.contains("nshield_module_state{module=\"1\",state=\"unknown\"} 1\n"));
+        assert!(text.contains("nshield_command_running{command=\"enquiry\"} 1\n"));
+        assert!(
+            text.contains("nshield_hardserver_clients "),
+            "stattree still answers"
+        );
+    };
+    tokio::select! {
+        () = enquiry::run(Arc::clone(&shared)) => {}
+        () = stattree::run(Arc::clone(&shared)) => {}
+        () = observed => {}
+    }
 }

@@ -24,7 +24,7 @@ pub struct WebFlags<const PORT: u16> {
 
     /// Web configuration file: TLS, basic auth, headers, rate limit. Without one, or with an empty
     /// one, nothing is protected.
-    #[arg(long = "web.config.file", value_name = "FILE")]
+    #[arg(id = "web_config_file", long = "web.config.file", value_name = "FILE")]
     pub config_file: Option<PathBuf>,
 
     /// Requests that are answered at the same time; more are refused with 503. 0 is no limit.
