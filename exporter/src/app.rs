@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use nshield::tools::Installation;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -36,11 +35,7 @@ pub const EXIT_CONFIG: u8 = 78;
 ///
 /// If it cannot be done, or a part of the program ended unexpectedly.
 pub async fn run(args: Args, config: Config, web: WebConfig) -> anyhow::Result<ExitCode> {
-    let mut installation = Installation::at(&args.nfast_root);
-    if let Some(socket) = &args.nfast_socket {
-        installation = installation.with_socket(socket);
-    }
-    let mut shared = Shared::new(installation, config, args.schedule());
+    let mut shared = Shared::new(args.installation(), config, args.schedule());
     if let Some(file) = &args.state_file {
         shared = shared.remembering(file.clone());
     }

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
-use clap_complete::Shell;
+use clap::{ArgGroup, Parser};
+use nshield::tools::{DEFAULT_ROOT, Installation};
 use vcm_telemetry::logging::LogFlags;
 use vcm_web::WebFlags;
 
+use crate::action::Action;
 use crate::collect::Schedule;
 use crate::state::CollectorName;
 
@@ -17,11 +18,12 @@ const EXIT_STATUS: &str = "Exit status: 0 when done, also when stopped by SIGTER
 
 /// Publishes the state, reachability and load of nShield VCMs to Prometheus.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "vcm-exporter", version, after_long_help = EXIT_STATUS)]
+#[command(name = "vcm-exporter", version, after_long_help = EXIT_STATUS,
+          group = ArgGroup::new("files").args(["config_file", "web_config_file"]).multiple(true))]
 pub struct Args {
     /// Directory of the Security World software.
     #[arg(long = "nfast.root", value_name = "DIR", global = true,
-          default_value = nshield::tools::DEFAULT_ROOT)]
+          default_value = DEFAULT_ROOT)]
     pub nfast_root: PathBuf,
 
     /// Hardserver socket, if it is not sockets/nserver below the root; the tools are told by
@@ -37,8 +39,9 @@ pub struct Args {
     #[arg(long = "config.file", value_name = "FILE")]
     pub config_file: Option<PathBuf>,
 
-    /// Check the configuration file, print every problem with its line and key, and exit.
-    #[arg(long = "config.check", requires = "config_file")]
+    /// Check the configuration files that are given, this one and the web configuration file:
+    /// print every problem with its line and key, and exit.
+    #[arg(long = "config.check", requires = "files")]
     pub config_check: bool,
 
     /// Where and how to listen.
@@ -78,18 +81,6 @@ pub struct Args {
     pub action: Option<Action>,
 }
 
-/// What the program does in place of publishing metrics.
-#[derive(Debug, Clone, Subcommand)]
-pub enum Action {
-    /// Print the completions of a shell.
-    Completions {
-        /// The shell.
-        shell: Shell,
-    },
-    /// Print the manual page (for `man -l -`).
-    Man,
-}
-
 /// One switch for each collector, as in node_exporter.
 #[derive(Debug, Clone, clap::Args)]
 pub struct CollectorSwitches {
@@ -119,6 +110,16 @@ pub struct CollectorSwitches {
 }
 
 impl Args {
+    /// The installation of the vendor's tools.
+    #[must_use]
+    pub fn installation(&self) -> Installation {
+        let installation = Installation::at(&self.nfast_root);
+        match &self.nfast_socket {
+            Some(socket) => installation.with_socket(socket),
+            None => installation,
+        }
+    }
+
     /// When tools are run.
     #[must_use]
     pub fn schedule(&self) -> Schedule {

@@ -3,12 +3,14 @@
 //! A YAML file becomes a checked [`Config`], or every problem comes back together, each with file,
 //! line and key. Read at the start, at each reload and by `--config.check`.
 
+mod files;
 mod icmp;
 
 use std::path::Path;
 
 use vcm_yaml::{Document, YamlError};
 
+pub use files::load as load_files;
 pub use icmp::{ICMP_INTERVAL, ICMP_LATE_WINDOW, ICMP_TIMEOUT, IcmpConfig};
 
 /// What messages call a text that is from no file.

@@ -160,6 +160,7 @@ mod tests {
             "SYNOPSIS",
             "DESCRIPTION",
             "OPTIONS",
+            "\"COMMAND CAPTURE\"",
             "\"COMMAND MAN\"",
             "\"EXIT STATUS\"",
         ] {

@@ -5,6 +5,7 @@
 //! says which metric each of it is, `vcm_telemetry` turns families into text, [`http`] serves it.
 //! A scrape only ever reads memory: whatever a tool does, scrapes answer.
 
+pub mod action;
 pub mod app;
 pub mod args;
 pub mod capture;

@@ -5,61 +5,42 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use vcm_exporter::app::{self, EXIT_CONFIG};
-use vcm_exporter::args::{Action, Args};
-use vcm_exporter::config::Config;
-use vcm_exporter::generate;
-use vcm_web::WebConfig;
+use vcm_exporter::args::Args;
+use vcm_exporter::config;
 
 // Two threads are plenty on any machine: nothing here computes for long.
 #[tokio::main(worker_threads = 2)]
 async fn main() -> ExitCode {
     let args = Args::parse();
     args.log.start();
-    if let Some(action) = args.action {
-        return act(action);
+    if let Some(action) = &args.action {
+        let done = action.run(&args.installation()).await;
+        return ended(done.map(|()| ExitCode::SUCCESS));
     }
-    let config = match args
-        .config_file
-        .as_deref()
-        .map_or(Ok(Config::default()), Config::load)
-    {
-        Ok(config) => config,
-        Err(error) => return bad_config(error.lines()),
-    };
-    let web = match WebConfig::load(args.web.config_file.as_deref()) {
-        Ok(web) => web,
-        Err(error) => return bad_config(error.lines()),
+    let (ours, web) = (args.config_file.as_deref(), args.web.config_file.as_deref());
+    let loaded = match config::load_files(ours, web) {
+        Ok(loaded) => loaded,
+        Err(problems) => return bad_config(&problems),
     };
     if args.config_check {
-        let _ = writeln!(std::io::stdout(), "configuration is valid");
+        for file in ours.iter().chain(&web) {
+            let _ = writeln!(std::io::stdout(), "{}: valid", file.display());
+        }
         return ExitCode::SUCCESS;
     }
-    match app::run(args, config, web).await {
-        Ok(code) => code,
-        Err(error) => {
-            tracing::error!(error = format!("{error:#}"), "vcm-exporter failed");
-            ExitCode::FAILURE
-        }
-    }
+    let (config, web) = loaded;
+    ended(app::run(args, config, web).await)
 }
 
-fn act(action: Action) -> ExitCode {
-    let mut out = std::io::stdout().lock();
-    let done = match action {
-        Action::Completions { shell } => generate::completions(shell, &mut out),
-        Action::Man => generate::man(&mut out),
-    };
-    match done.and_then(|()| out.flush()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!(error = %error, "cannot write to standard output");
-            ExitCode::FAILURE
-        }
-    }
+fn ended(done: anyhow::Result<ExitCode>) -> ExitCode {
+    done.unwrap_or_else(|error| {
+        tracing::error!(error = format!("{error:#}"), "vcm-exporter failed");
+        ExitCode::FAILURE
+    })
 }
 
 /// One line per problem, for people and for the log of a service.
-fn bad_config(problems: impl Iterator<Item = String>) -> ExitCode {
+fn bad_config(problems: &[String]) -> ExitCode {
     let mut stderr = std::io::stderr();
     for line in problems {
         let _ = writeln!(stderr, "{line}");
