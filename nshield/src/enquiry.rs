@@ -43,7 +43,8 @@ pub struct Enquiry {
     pub problems: Vec<Problem>,
     /// How many problems there were beyond those kept.
     pub further_problems: usize,
-    /// Whether the text ended with a newline: without one it was cut short.
+    /// Whether the text ended with a newline: without one it was cut short, and its last line is
+    /// among the problems.
     pub final_newline: bool,
     /// Sections that came more than once; only their first occurrence is kept in place.
     pub repeated: Vec<SectionName>,
@@ -56,8 +57,13 @@ impl Enquiry {
     #[must_use]
     pub fn parse(output: &[u8]) -> Self {
         let mut parser = Parser::default();
-        for (index, raw) in output.split(|byte| *byte == b'\n').enumerate() {
-            parser.line(index + 1, raw);
+        let mut lines = 0;
+        for raw in output.split_inclusive(|byte| *byte == b'\n') {
+            lines += 1;
+            match raw.strip_suffix(b"\n") {
+                Some(line) => parser.line(lines, line),
+                None => parser.problem(lines, ProblemKind::NoEnd, raw),
+            }
         }
         let mut enquiry = parser.enquiry;
         enquiry.final_newline = output.last() == Some(&b'\n');
@@ -177,6 +183,8 @@ pub enum ProblemKind {
     Unsplit,
     /// Bytes that are not UTF-8, replaced in the value.
     NotUtf8,
+    /// A last line without its end: a value cut short reads as another value, so none is taken.
+    NoEnd,
 }
 
 impl fmt::Display for Problem {
@@ -187,6 +195,7 @@ impl fmt::Display for Problem {
             ProblemKind::OutsideSection => "field outside of any section",
             ProblemKind::Unsplit => "label and value cannot be told apart",
             ProblemKind::NotUtf8 => "not UTF-8",
+            ProblemKind::NoEnd => "line without its end",
         };
         write!(f, "line {}: {what}: {:?}", self.line, self.text)
     }

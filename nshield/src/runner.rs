@@ -206,10 +206,12 @@ fn command(invocation: &Invocation) -> io::Result<Command> {
     Ok(command)
 }
 
+/// The system refuses a directory as if permission were missing, which would send people looking for
+/// the wrong cause.
 fn start_error(program: PathBuf, source: io::Error) -> StartError {
     if source.kind() == io::ErrorKind::NotFound {
         StartError::NotFound { program, source }
-    } else if source.kind() == io::ErrorKind::PermissionDenied {
+    } else if source.kind() == io::ErrorKind::PermissionDenied && !program.is_dir() {
         StartError::PermissionDenied { program, source }
     } else {
         StartError::Other { program, source }

@@ -120,6 +120,11 @@ async fn never_searches_for_a_program() {
         run(not_executable).await,
         Err(StartError::PermissionDenied { .. })
     ));
+    let directory = Invocation::new("/etc", [""; 0], LONG);
+    assert!(matches!(
+        run(directory).await,
+        Err(StartError::Other { .. })
+    ));
 }
 
 #[tokio::test]

@@ -1,9 +1,12 @@
 //! The exporter against scripts in the place of the vendor's tools.
 #![expect(clippy::unwrap_used, reason = "helpers of tests panic like tests")]
 
+mod damage;
+mod estate;
 mod golden;
 mod hardserver;
 mod host;
-mod lint;
+mod large;
 mod modules;
 mod serving;
+mod statistics;

@@ -344,6 +344,28 @@ fn keeps_lines_it_cannot_place_as_problems() {
     assert_eq!(enquiry.server.unwrap().get("mode"), Some("\u{fffd}"));
 }
 
+/// Each would read as another value: an older version, a shorter queue, a fault, a lost connection.
+#[test]
+fn takes_no_value_from_a_last_line_without_its_end() {
+    for cut in [
+        " version              13.4",
+        " rec. queue           43..15",
+        " hardware status      O",
+        " connection status    O",
+        " mode                 maintenance",
+        "Module #2",
+    ] {
+        let text = format!("Server:\n mode                 operational\nModule #1:\n{cut}");
+        let enquiry = Enquiry::parse(text.as_bytes());
+        let module = enquiry.module(number(1)).unwrap();
+        assert_eq!(module.fields, Fields::default(), "{cut}");
+        let problem = &enquiry.problems[0];
+        assert_eq!((problem.line, problem.kind), (4, ProblemKind::NoEnd));
+        assert_eq!(problem.text, cut.trim_end());
+        assert!(!enquiry.final_newline && enquiry.other.is_empty());
+    }
+}
+
 #[test]
 fn two_modules_may_have_the_same_serial_number() {
     let text = ONE_FAILED.replace("3C4D-05E0-D947", "2B3C-05E0-D947");
