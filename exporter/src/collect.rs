@@ -89,7 +89,7 @@ impl Shared {
 
     /// Returns whether a collector runs.
     pub fn runs(&self, name: CollectorName) -> bool {
-        self.state().collectors.contains_key(&name)
+        self.state().runs(name)
     }
 
     /// Waits, where tools are run on scrape, until each has run for this scrape or the deadline

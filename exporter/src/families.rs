@@ -22,7 +22,7 @@ use vcm_telemetry::metric::{Descriptor, Info};
 use vcm_telemetry::process::{self, Process};
 
 use crate::collect::Shared;
-use crate::state::State;
+use crate::state::{CollectorName, State};
 
 const BUILD: Info<3> = build::info(
     "nshield_exporter_build_info",
@@ -89,7 +89,9 @@ impl Collector for SharedState {
 /// Writes what was observed of the host, without anything about the exporter itself.
 fn write_observed(state: &State, families: &mut Families<'_>) -> fmt::Result {
     hardserver::write(state, families)?;
-    module::write(state, families)?;
+    if state.runs(CollectorName::Enquiry) {
+        module::write(state, families)?;
+    }
     statistics::write(state, families)?;
     icmp::write(state, families)
 }

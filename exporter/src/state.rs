@@ -158,6 +158,12 @@ impl State {
             .retain(|command, _| command.collector() != name);
     }
 
+    /// Returns whether a collector runs.
+    #[must_use]
+    pub fn runs(&self, name: CollectorName) -> bool {
+        self.collectors.contains_key(&name)
+    }
+
     /// Takes in that a collector works, and when it must give another sign of it.
     pub fn progress(&mut self, name: CollectorName, due: Option<Instant>) {
         if let Some(record) = self.collectors.get_mut(&name) {

@@ -6,7 +6,7 @@ use nshield::hardserver::HardserverState;
 use vcm_telemetry::families::Families;
 use vcm_telemetry::metric::{Counter, Described, Gauge, Info, States};
 
-use crate::state::State;
+use crate::state::{CollectorName, State};
 
 const STATE: States<HardserverState, 0> = States::new(
     "nshield_hardserver_state",
@@ -85,7 +85,8 @@ pub(super) const METRICS: &[&dyn Described] = &[
 const BYTES_PER_MEGABYTE: f64 = 1_048_576.0;
 
 pub(super) fn write(state: &State, families: &mut Families<'_>) -> fmt::Result {
-    families.states(&STATE, [([], state.hardserver_state())])?;
+    let looks = state.runs(CollectorName::Enquiry);
+    families.states(&STATE, looks.then(|| ([], state.hardserver_state())))?;
     let version = state
         .enquiry()
         .and_then(|dated| dated.value.server.as_ref()?.get("version"));

@@ -12,6 +12,7 @@ use tower::ServiceExt;
 use vcm_exporter::collect::{Schedule, Shared, enquiry, stattree};
 use vcm_exporter::http::{HttpState, router};
 use vcm_exporter::reload::Reloader;
+use vcm_exporter::state::CollectorName;
 
 const SCRAPE_TIME: Duration = Duration::from_secs(2);
 const SCRAPE_TIMEOUT: &str = "X-Prometheus-Scrape-Timeout-Seconds";
@@ -261,4 +262,23 @@ async fn on_scrape_tools_run_when_asked_and_a_scrape_ends_before_prometheus_give
         () = stattree::run(Arc::clone(&shared)) => {}
         () = observed => {}
     }
+}
+
+#[tokio::test]
+async fn nothing_is_exported_of_a_collector_that_is_left_out() {
+    let host = Host::healthy("enquiry-healthy.txt");
+    let shared = host.shared(Duration::from_secs(15), Deadlines::default());
+    let shared = Arc::into_inner(shared).unwrap();
+    let shared = Arc::new(shared.without(CollectorName::Enquiry));
+    stattree::once(&shared).await;
+    assert_eq!(get(&shared, "/-/ready").await.0, StatusCode::OK);
+    let (_, _, text) = get(&shared, "/metrics").await;
+    for part in [
+        "nshield_hardserver_state",
+        "nshield_module_state",
+        "\"enquiry",
+    ] {
+        assert!(!text.contains(part), "{part}: {text}");
+    }
+    assert!(text.contains("nshield_hardserver_clients "), "{text}");
 }
