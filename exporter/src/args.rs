@@ -17,6 +17,9 @@ const EXIT_STATUS: &str = "Exit status: 0 when done, also when stopped by SIGTER
     a failure at run time; 2 for an unusable command line; 78 for an unusable configuration file.";
 
 /// Publishes the state, reachability and load of nShield VCMs to Prometheus.
+///
+/// Runs enquiry and stattree and sends ICMP echoes in the background; a scrape reads what they
+/// showed last. It only looks: no command that changes anything is ever run.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "vcm-exporter", version, after_long_help = EXIT_STATUS,
           group = ArgGroup::new("files").args(["config_file", "web_config_file"]).multiple(true))]

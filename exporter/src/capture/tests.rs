@@ -147,6 +147,7 @@ fn numbers_of_stattree_stay_and_other_values_are_masked() {
                 "      -PeerAddress          192.0.2.1\n",
             ),
             ("   +vcm-prod:\n", "   +xxx-xxxx:\n"),
+            ("   -1A2B-03E0-D947\n", "   -C0DE-0000-0001\n"),
         ],
     );
 }
