@@ -54,3 +54,7 @@ pub(crate) const HTTP2_PING_INTERVAL: Duration = Duration::from_secs(30);
 /// Pause after an accept that failed for want of resources: they come back when others let go of
 /// them, and asking without a pause would burn a CPU meanwhile.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// Failures of accept that follow one another faster than this are one trouble, and one line in the
+/// log: under a lack of resources an accept succeeds now and then.
+pub(crate) const ACCEPT_QUIET: Duration = Duration::from_secs(60);

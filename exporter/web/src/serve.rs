@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::config::WebConfig;
 use crate::connection::{Client, serve_client};
-use crate::limits::{ACCEPT_PAUSE, Limits};
+use crate::limits::{ACCEPT_PAUSE, ACCEPT_QUIET, Limits};
 use crate::listeners::{Listener, Listeners};
 use crate::request::Gate;
 
@@ -44,6 +44,7 @@ pub async fn serve(
             listener,
             slots: Arc::clone(&slots),
             pause_until: None,
+            last_failure: None,
         };
         tasks.spawn(acceptor.run(Arc::clone(&gate), shutdown.clone()));
     }
@@ -66,6 +67,7 @@ struct Acceptor {
     slots: Arc<Semaphore>,
     /// Set while accepting fails.
     pause_until: Option<Instant>,
+    last_failure: Option<Instant>,
 }
 
 impl Acceptor {
@@ -77,7 +79,7 @@ impl Acceptor {
                 Some(_) = clients.join_next() => {}
                 accepted = self.accept() => match accepted {
                     Ok(client) => {
-                        self.recovered();
+                        self.pause_until = None;
                         clients.spawn(serve_client(client, Arc::clone(&gate), shutdown.clone()));
                     }
                     Err(error) => self.failed(&error),
@@ -102,24 +104,18 @@ impl Acceptor {
         slot.map_err(io::Error::other)
     }
 
-    fn recovered(&mut self) {
-        if self.pause_until.take().is_some() {
-            tracing::info!(
-                address = self.listener.address,
-                "clients are accepted again"
-            );
-        }
-    }
-
     fn failed(&mut self, error: &io::Error) {
         if is_of_the_client(error) {
             return;
         }
-        if self.pause_until.is_none() {
+        let now = Instant::now();
+        let known = |failure: Instant| now.duration_since(failure) < ACCEPT_QUIET;
+        if !self.last_failure.is_some_and(known) {
             let address = &self.listener.address;
             tracing::error!(%error, address, "cannot accept clients; trying again");
         }
-        self.pause_until = Some(Instant::now() + ACCEPT_PAUSE);
+        self.last_failure = Some(now);
+        self.pause_until = Some(now + ACCEPT_PAUSE);
     }
 }
 

@@ -60,12 +60,13 @@ pub(super) fn read(section: &mut Section<'_>, http2: bool, reading: &mut Reading
     let groups = curves(section, reading);
     let server_order = section.optional("prefer_server_cipher_suites", boolean);
     let mut provider = ring::default_provider();
+    let no_group = groups.as_ref().is_some_and(Vec::is_empty);
     if let Some(groups) = groups {
         provider.kx_groups = groups;
     }
     let versions = match suites {
         Some(suites) => {
-            let versions = versions.map(|versions| narrowed(section, versions, &suites));
+            let versions = versions.and_then(|versions| narrowed(section, versions, &suites));
             provider.cipher_suites = suites;
             versions
         }
@@ -74,6 +75,9 @@ pub(super) fn read(section: &mut Section<'_>, http2: bool, reading: &mut Reading
     let provider = Arc::new(provider);
     let clients = clients::read(section, &provider, reading);
     let (certified, versions, clients) = (certified?, versions?, clients?);
+    if no_group {
+        return None;
+    }
     let built = server(provider, &versions, certified, clients.verifier());
     let Ok(mut server) = built else {
         section.problem_here("has versions, cipher suites and curves that do not go together");
@@ -111,18 +115,17 @@ fn narrowed(
     section: &mut Section<'_>,
     versions: Versions,
     suites: &[SupportedCipherSuite],
-) -> Versions {
+) -> Option<Versions> {
     let usable = |version: &&'static SupportedProtocolVersion| {
         suites.iter().any(|suite| suite.version() == *version)
     };
     let left: Versions = versions.iter().copied().filter(usable).collect();
     if left.is_empty() {
-        section.problem(
-            "cipher_suites",
-            "leaves no cipher suite for the TLS versions that are allowed",
-        );
+        let what = "leaves no cipher suite for the TLS versions that are allowed";
+        section.problem("cipher_suites", what);
+        return None;
     }
-    left
+    Some(left)
 }
 
 fn alpn(http2: bool) -> Vec<Vec<u8>> {
