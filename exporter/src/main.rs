@@ -14,8 +14,10 @@ async fn main() -> ExitCode {
     let args = Args::parse();
     args.log.start();
     if let Some(action) = &args.action {
-        let done = action.run(&args.installation()).await;
-        return ended(done.map(|()| ExitCode::SUCCESS));
+        return match action.run(&args.installation()).await {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => failed(&error),
+        };
     }
     let (ours, web) = (args.config_file.as_deref(), args.web.config_file.as_deref());
     let loaded = match config::load_files(ours, web) {
@@ -29,14 +31,16 @@ async fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let (config, web) = loaded;
-    ended(app::run(args, config, web).await)
-}
-
-fn ended(done: anyhow::Result<ExitCode>) -> ExitCode {
-    done.unwrap_or_else(|error| {
+    app::run(args, config, web).await.unwrap_or_else(|error| {
         tracing::error!(error = format!("{error:#}"), "vcm-exporter failed");
         ExitCode::FAILURE
     })
+}
+
+/// For the person who typed the command; the log is for services.
+fn failed(error: &anyhow::Error) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "vcm-exporter: {error:#}");
+    ExitCode::FAILURE
 }
 
 /// One line per problem, for people and for the log of a service.

@@ -4,8 +4,9 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use serde_saphyr::Options;
+use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy, NonFiniteFloatPolicy};
+use serde_saphyr::{Error, Options};
 
 use crate::node::{Content, Node};
 use crate::section::{Problems, Section};
@@ -193,14 +194,53 @@ fn options() -> Options {
     }
 }
 
-fn parse_error(path: PathBuf, text: &str, error: &serde_saphyr::Error) -> YamlError {
+fn parse_error(path: PathBuf, text: &str, error: &Error) -> YamlError {
     let line = error.location().map_or(1, |location| location.line());
-    let said = error.without_snippet().to_string();
-    let what = match said.lines().next() {
-        Some(said) if !quotes(said, text, line) => said.to_owned(),
-        _ => "this line cannot be understood".to_owned(),
-    };
+    let error = error.without_snippet();
+    let what = in_our_words(error).map_or_else(|| in_its_words(error, text, line), str::to_owned);
     YamlError::Parse { path, line, what }
+}
+
+/// The parser's own words, unless they quote the file.
+fn in_its_words(error: &Error, text: &str, line: u64) -> String {
+    let said = error.to_string();
+    // It goes on with the place, which is said already.
+    let said = said.split(" at line ").next().unwrap_or_default().trim();
+    match said.is_empty() || quotes(said, text, line) {
+        true => "this line cannot be understood".to_owned(),
+        false => said.to_owned(),
+    }
+}
+
+/// Says what the parser can only say in terms of its options and counters.
+fn in_our_words(error: &Error) -> Option<&'static str> {
+    if let Error::AliasError { error, .. } = error {
+        return in_our_words(error);
+    }
+    let breach = if let Error::Budget { breach, .. } = error {
+        Some(breach)
+    } else {
+        None
+    };
+    if matches!(breach, Some(BudgetBreach::Documents { .. })) {
+        return Some("it is more than one document");
+    }
+    let aliases = matches!(
+        error,
+        Error::AliasReplayLimitExceeded { .. }
+            | Error::AliasReplayStackDepthExceeded { .. }
+            | Error::AliasExpansionLimitExceeded { .. }
+    );
+    if breach.is_some() || aliases {
+        return Some("it has too many values, aliases or levels");
+    }
+    if matches!(error, Error::UnknownAnchor { .. }) {
+        return Some("an alias (*) needs an anchor (&) before it; write text in quotes");
+    }
+    if matches!(error, Error::UnsupportedTag { .. }) {
+        return Some("tags (!) are not supported; write text in quotes");
+    }
+    matches!(error, Error::MergeKeyNotAllowed { .. }).then_some("merge keys (<<) are not supported")
 }
 
 /// Whether a message has a word of the lines around `line`: an unquoted secret that begins like
