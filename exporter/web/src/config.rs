@@ -16,14 +16,19 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use tokio::sync::OwnedMutexGuard;
 use tokio::task::spawn_blocking;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 pub(crate) use self::protection::Protection;
 
 use self::file::{Loaded, load};
 use self::files::Files;
 use crate::clock;
+
+/// Time that a connection or request waits for a look at the files: a file system that hangs must
+/// not hold up what the configuration in force can protect.
+const LOOK_WAIT: Duration = Duration::from_secs(2);
 
 /// Time between two looks at the files. Prometheus' toolkit reads them for every request; nobody
 /// rotates a certificate faster than this.
@@ -80,8 +85,9 @@ struct Shared {
     protection: RwLock<Arc<Protection>>,
     status: Mutex<WebConfigStatus>,
     next_look: Mutex<Instant>,
-    /// Held while the files are looked at.
-    watch: tokio::sync::Mutex<Watch>,
+    /// Held while the files are looked at, by whoever does it, so that no more than one thread ever
+    /// waits for a file system that hangs.
+    watch: Arc<tokio::sync::Mutex<Watch>>,
 }
 
 /// What the newest look at the files found.
@@ -114,10 +120,10 @@ impl WebConfig {
                 last_reload_success_timestamp: clock::since_1970(),
             }),
             next_look: Mutex::new(Instant::now() + LOOK_INTERVAL),
-            watch: tokio::sync::Mutex::new(Watch {
+            watch: Arc::new(tokio::sync::Mutex::new(Watch {
                 files,
                 problems: None,
-            }),
+            })),
         })))
     }
 
@@ -131,11 +137,14 @@ impl WebConfig {
         let Some(path) = self.0.path.clone() else {
             return Ok(());
         };
-        let mut watch = self.0.watch.lock().await;
-        let loaded = spawn_blocking(move || load(&path)).await;
-        let ended = self.take(&mut watch, loaded.map_err(ConfigError::Task)?);
-        watch.problems = ended.as_ref().err().map(text);
-        ended
+        let mut watch = Arc::clone(&self.0.watch).lock_owned().await;
+        let config = self.clone();
+        let reloaded = spawn_blocking(move || {
+            let ended = config.take(&mut watch, load(&path));
+            watch.problems = ended.as_ref().err().map(text);
+            ended
+        });
+        reloaded.await.map_err(ConfigError::Task)?
     }
 
     /// Returns how the newest attempt to load the file ended; nothing where there is no file.
@@ -150,9 +159,12 @@ impl WebConfig {
         // Whoever finds somebody else looking takes what there is.
         if self.look_is_due()
             && let Some(path) = self.0.path.clone()
-            && let Ok(mut watch) = self.0.watch.try_lock()
+            && let Ok(watch) = Arc::clone(&self.0.watch).try_lock_owned()
         {
-            self.look(path, &mut watch).await;
+            let config = self.clone();
+            // Goes on without whoever asked, who may be a client that leaves.
+            let looked = spawn_blocking(move || config.look(&path, watch));
+            let _ = timeout(LOOK_WAIT, looked).await;
         }
         self.in_force()
     }
@@ -168,27 +180,24 @@ impl WebConfig {
         due
     }
 
-    async fn look(&self, path: PathBuf, watch: &mut Watch) {
-        let files = watch.files.clone();
-        let looked = spawn_blocking(move || files.changed().then(|| load(&path)));
-        let ended = match looked.await {
-            Ok(None) => return,
+    /// Loads the file again if it, or one that it names, changed. Blocks.
+    fn look(&self, path: &Path, mut watch: OwnedMutexGuard<Watch>) {
+        if !watch.files.changed() {
+            return;
+        }
+        let loaded = load(path);
+        if watch.problems.is_none() && loaded.is_usable_as(&watch.files) {
             // Looked at again only because its time stamp was too young to be trusted.
-            Ok(Some(same)) if watch.problems.is_none() && same.is_usable_as(&watch.files) => {
-                watch.files = same.files;
-                return;
-            }
-            Ok(Some(loaded)) => self.take(watch, loaded),
-            Err(panicked) => Err(ConfigError::Task(panicked)),
-        };
+            watch.files = loaded.files;
+            return;
+        }
+        let ended = self.take(&mut watch, loaded);
         let problems = ended.as_ref().err().map(text);
+        let path = path.display();
         match &problems {
-            None => tracing::info!("web configuration reloaded"),
+            None => tracing::info!(%path, "web configuration reloaded"),
             Some(error) if watch.problems.as_ref() != Some(error) => {
-                tracing::error!(
-                    error,
-                    "cannot reload the web configuration; the old one stays"
-                );
+                tracing::error!(%path, error, "cannot reload the web configuration; the old one stays");
             }
             Some(_) => {}
         }

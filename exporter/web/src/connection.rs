@@ -3,6 +3,7 @@
 mod stalled;
 
 use std::convert::Infallible;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -75,6 +76,11 @@ async fn open(
                 _ => Protocol::Http1,
             };
             Some((Box::new(stream), protocol))
+        }
+        // Looks at the port, and nothing else: load balancers do so all the time.
+        Ok(Err(error)) if error.kind() == ErrorKind::UnexpectedEof => {
+            tracing::debug!(%error, peer, "TLS handshake was not begun or given up");
+            None
         }
         Ok(Err(error)) => {
             tracing::info!(%error, peer, "TLS handshake failed");

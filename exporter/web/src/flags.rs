@@ -49,6 +49,7 @@ mod tests {
 
     use super::*;
 
+    /// Serves.
     #[derive(Debug, Parser)]
     struct Program {
         #[command(flatten)]
@@ -72,6 +73,7 @@ mod tests {
         assert_eq!((flags.systemd_socket, flags.max_requests), (false, 40));
         let help = Program::command().render_long_help().to_string();
         assert!(help.contains("[default: 127.0.0.1:9808]"), "{help}");
+        assert!(help.starts_with("Serves"), "{help}");
     }
 
     #[test]

@@ -1,17 +1,18 @@
 //! Accepts clients until the end is asked for, then lets open requests finish.
 
 use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::config::WebConfig;
 use crate::connection::{Client, serve_client};
 use crate::limits::{ACCEPT_PAUSE, ACCEPT_QUIET, Limits};
-use crate::listeners::{Listener, Listeners};
+use crate::listeners::{Listener, Listeners, Stream};
 use crate::request::Gate;
 
 /// Why serving ended without being asked to.
@@ -43,6 +44,7 @@ pub async fn serve(
         let acceptor = Acceptor {
             listener,
             slots: Arc::clone(&slots),
+            accepted: None,
             pause_until: None,
             last_failure: None,
         };
@@ -65,6 +67,9 @@ struct Acceptor {
     listener: Listener,
     /// One for each open connection, of all listeners.
     slots: Arc<Semaphore>,
+    /// Waits for a slot. Kept here, and the slot taken last: a listener without clients must not
+    /// hold one, and a wait that is given up must not lose a client.
+    accepted: Option<(Box<dyn Stream>, Option<SocketAddr>)>,
     /// Set while accepting fails.
     pause_until: Option<Instant>,
     last_failure: Option<Instant>,
@@ -90,18 +95,19 @@ impl Acceptor {
         drain(clients, gate.limits()).await;
     }
 
-    async fn accept(&self) -> io::Result<Client> {
-        if let Some(pause) = self.pause_until {
-            sleep_until(pause).await;
+    async fn accept(&mut self) -> io::Result<Client> {
+        if self.accepted.is_none() {
+            if let Some(pause) = self.pause_until {
+                sleep_until(pause).await;
+            }
+            self.accepted = Some(self.listener.accept().await?);
         }
-        let slot = self.slot().await?;
-        let (stream, peer) = self.listener.accept().await?;
-        Ok(Client { stream, peer, slot })
-    }
-
-    async fn slot(&self) -> io::Result<OwnedSemaphorePermit> {
         let slot = Arc::clone(&self.slots).acquire_owned().await;
-        slot.map_err(io::Error::other)
+        let slot = slot.map_err(io::Error::other)?;
+        match self.accepted.take() {
+            Some((stream, peer)) => Ok(Client { stream, peer, slot }),
+            None => Err(ErrorKind::ConnectionAborted.into()),
+        }
     }
 
     fn failed(&mut self, error: &io::Error) {

@@ -92,3 +92,62 @@ fn settled(found: &Metadata) -> bool {
     let now = i64::try_from(clock::since_1970().as_secs()).unwrap_or(i64::MAX);
     now.saturating_sub(found.ctime()) > UNSETTLED
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn read(path: &Path) -> Files {
+        let mut files = Files::default();
+        // A file that is missing is noted too.
+        let _ = files.read(path);
+        files
+    }
+
+    #[test]
+    fn an_old_file_has_not_changed() {
+        assert!(!read(Path::new("/etc/passwd")).changed());
+    }
+
+    #[test]
+    fn a_file_just_written_may_have_changed_and_holds_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        fs::write(&path, "one").unwrap();
+        let before = read(&path);
+        assert!(before.changed());
+        assert!(read(&path).same_content(&before));
+        fs::write(&path, "two").unwrap();
+        assert!(!read(&path).same_content(&before));
+    }
+
+    #[test]
+    fn a_file_that_appears_or_goes_has_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        let missing = read(&path);
+        assert!(!missing.changed());
+        fs::write(&path, "one").unwrap();
+        assert!(missing.changed());
+    }
+
+    #[test]
+    fn a_link_that_points_elsewhere_has_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        symlink("/etc/passwd", &path).unwrap();
+        let before = read(&path);
+        assert!(!before.changed());
+        fs::remove_file(&path).unwrap();
+        symlink("/etc/group", &path).unwrap();
+        assert!(before.changed());
+    }
+
+    #[test]
+    fn a_file_without_end_is_refused() {
+        let read = Files::default().read(Path::new("/dev/zero"));
+        assert_eq!(read.unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+    }
+}

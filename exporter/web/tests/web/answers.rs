@@ -5,7 +5,7 @@ use vcm_web::Limits;
 
 use crate::certificates::Files;
 use crate::client::{exchange, get, request};
-use crate::server::Server;
+use crate::server::{BIG, Server};
 
 #[tokio::test]
 async fn answers_over_plain_tcp_without_a_configuration_file() {
@@ -13,6 +13,8 @@ async fn answers_over_plain_tcp_without_a_configuration_file() {
     let answer = get(server.address, "/", &[]).await.unwrap();
     assert_eq!((answer.status, answer.body.as_str()), (200, "hello"));
     assert_eq!(get(server.address, "/none", &[]).await.unwrap().status, 404);
+    let big = get(server.address, "/big", &[]).await.unwrap();
+    assert_eq!(big.body.len(), BIG);
     assert_eq!(server.config.status(), None);
     server.stop().await;
 }

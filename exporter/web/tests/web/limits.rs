@@ -1,12 +1,13 @@
 //! What clients may take: requests, connections, time.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use vcm_web::Limits;
+use vcm_web::{Limits, ListenAddress, Listeners};
 
 use crate::certificates::Files;
 use crate::client::{eventually, exchange, get, request};
@@ -124,6 +125,27 @@ async fn more_connections_than_allowed_wait_for_their_turn() {
     server.arrival().await;
     server.gate.add_permits(1);
     assert_eq!(exchange(&mut third, b"").await.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn a_listener_without_clients_takes_no_place_from_another() {
+    let limits = Limits {
+        max_connections: 1,
+        ..Limits::default()
+    };
+    let addresses = [ListenAddress::loopback(0), ListenAddress::loopback(0)];
+    let listeners = Listeners::on(&addresses).await.unwrap();
+    let bound: Vec<SocketAddr> = listeners
+        .addresses()
+        .map(|text| text.parse().unwrap())
+        .collect();
+    let server = Server::on(listeners, None, limits);
+    for _ in 0..3 {
+        for address in &bound {
+            assert_eq!(get(*address, "/", &[]).await.unwrap().status, 200);
+        }
+    }
+    server.stop().await;
 }
 
 #[tokio::test]

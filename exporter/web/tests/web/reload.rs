@@ -10,8 +10,6 @@ use crate::certificates::{Authority, Files, Identity, TLS};
 use crate::client::{TlsClient, eventually, get};
 use crate::server::Server;
 
-const USER: &str = "  alice: $2b$04$";
-
 fn der(identity: &Identity) -> Vec<u8> {
     let certificate = CertificateDer::from_pem_slice(identity.certificate.as_bytes());
     certificate.unwrap().to_vec()
@@ -144,14 +142,28 @@ async fn a_file_that_is_gone_keeps_the_protection() {
 
 /// A scraper keeps its connection: a user that is gone must not.
 #[tokio::test]
-async fn users_change_on_connections_that_are_open_already() {
+async fn a_user_that_is_gone_is_refused_on_an_open_connection() {
+    refused_after(|users, _| users.replace("alice", "carol")).await;
+}
+
+/// The login was remembered, and no longer counts.
+#[tokio::test]
+async fn an_old_password_is_refused_on_an_open_connection() {
+    refused_after(|users, hash| {
+        let (alice, bob) = users.split_once("  bob").unwrap();
+        let begin = alice.find('$').unwrap();
+        format!("{}{hash}\n  bob{bob}", &alice[..begin])
+    })
+    .await;
+}
+
+async fn refused_after(change: impl Fn(&str, &str) -> String) {
     let files = Files::new();
     let mut users = String::from("basic_auth_users:\n");
     for name in ["alice", "bob"] {
         let hash = bcrypt::hash("correct", 4).unwrap();
         users.push_str(&format!("  {name}: {hash}\n"));
     }
-    assert!(users.contains(USER));
     let server = Server::start(Some(&files.put("web.yml", &users))).await;
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     let mut ask = async || {
@@ -164,7 +176,8 @@ async fn users_change_on_connections_that_are_open_already() {
         String::from_utf8_lossy(&buffer[..length]).into_owned()
     };
     assert!(ask().await.starts_with("HTTP/1.1 200"));
-    files.put("web.yml", &users.replace("alice", "carol"));
+    let other = bcrypt::hash("other", 4).unwrap();
+    files.put("web.yml", &change(&users, &other));
     eventually(async || ask().await.starts_with("HTTP/1.1 401").then_some(())).await;
 }
 
