@@ -86,6 +86,10 @@ impl Files {
         path
     }
 
+    pub(crate) fn dir(&self) -> PathBuf {
+        self.0.path().to_owned()
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }

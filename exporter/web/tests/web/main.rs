@@ -14,6 +14,7 @@ mod client;
 mod client_certificates;
 mod configuration;
 mod curl;
+mod key_formats;
 mod limits;
 mod listening;
 mod logging;

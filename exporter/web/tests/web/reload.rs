@@ -1,5 +1,8 @@
 //! Files that change while the server runs.
 
+use std::os::unix::fs::OpenOptionsExt;
+
+use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -179,6 +182,40 @@ async fn refused_after(change: impl Fn(&str, &str) -> String) {
     let other = bcrypt::hash("other", 4).unwrap();
     files.put("web.yml", &change(&users, &other));
     eventually(async || ask().await.starts_with("HTTP/1.1 401").then_some(())).await;
+}
+
+/// A pipe that nobody writes to stands for a file system that does not answer.
+#[tokio::test]
+async fn a_file_that_cannot_be_read_in_time_holds_up_nobody() {
+    let authority = Authority::new("servers");
+    let files = Files::with_server(&authority.server());
+    let server = Server::start(Some(&files.put("web.yml", TLS))).await;
+    let client = TlsClient::trusting(&authority.pem);
+    let pipe = files.path("server.crt");
+    std::fs::remove_file(&pipe).unwrap();
+    let mode = Mode::RUSR | Mode::WUSR;
+    mknodat(CWD, &pipe, FileType::Fifo, mode, 0).unwrap();
+    // Opens only once somebody is about to read.
+    let mut writer = std::fs::OpenOptions::new();
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap();
+    writer.write(true).custom_flags(flags);
+    let writer = eventually(async || {
+        assert_eq!(client.get(server.address, &[]).await.unwrap().status, 200);
+        writer.open(&pipe).ok()
+    })
+    .await;
+    for _ in 0..3 {
+        assert_eq!(client.get(server.address, &[]).await.unwrap().status, 200);
+    }
+    assert!(server.config.status().unwrap().last_reload_successful);
+    drop(writer);
+    eventually(async || {
+        let successful = server.config.status().unwrap().last_reload_successful;
+        (!successful).then_some(())
+    })
+    .await;
+    // What reads next must not wait for ever.
+    files.put("server.crt", "");
 }
 
 #[tokio::test]

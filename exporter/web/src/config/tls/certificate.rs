@@ -76,7 +76,7 @@ fn private_key(section: &mut Section<'_>, pem: &Pem) -> Option<Arc<dyn SigningKe
         Ok(key) => match any_supported_type(&key) {
             Ok(key) => return Some(key),
             Err(_) => {
-                "is no key that can be used: RSA of 2048 to 8192 bits, ECDSA P-256 or P-384, Ed25519"
+                "is no key that can be used: RSA of 2048 to 4096 bits, ECDSA P-256 or P-384, Ed25519"
             }
         },
         Err(_) if is_encrypted(&pem.bytes) => {
