@@ -11,7 +11,7 @@ mod token;
 #[cfg(test)]
 mod tests;
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -22,6 +22,7 @@ use clap::Args;
 use nshield::hardserver::SocketProbe;
 use nshield::runner::{self, Ending, Exit, Fate, Invocation, OUTPUT_LIMIT};
 use nshield::tools::{DEFAULT_ROOT, Installation};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
 pub use file::{Capture, CaptureError, Part};
@@ -45,27 +46,21 @@ pub struct CaptureArgs {
 ///
 /// # Errors
 ///
-/// If the file cannot be written. A tool that fails is a part of the capture.
+/// If the file cannot be written, or the end is asked for. A tool that fails is a part of the
+/// capture.
 pub async fn run(args: &CaptureArgs, installation: &Installation) -> anyhow::Result<()> {
-    let to_stdout = args.output == Path::new("-");
+    let wait = |kind| signal(kind).context("cannot wait for signals");
+    let mut terminate = wait(SignalKind::terminate())?;
+    let mut interrupt = wait(SignalKind::interrupt())?;
     // Before the tools run: what cannot be written need not be captured.
-    let file = if to_stdout {
-        None
-    } else {
-        Some(create(&args.output)?)
+    let output = Output::open(&args.output)?;
+    let capture = tokio::select! {
+        capture = take(installation) => capture,
+        // A tool that still runs is ended with the future that waits for it.
+        _ = terminate.recv() => bail!("interrupted by SIGTERM: nothing is written"),
+        _ = interrupt.recv() => bail!("interrupted by SIGINT: nothing is written"),
     };
-    let capture = take(installation).await;
-    let bytes = capture.to_bytes();
-    let written = match file {
-        Some(mut file) => file.write_all(&bytes).and_then(|()| file.sync_all()),
-        None => io::stdout().lock().write_all(&bytes),
-    };
-    if let Err(error) = written {
-        if !to_stdout {
-            let _ = std::fs::remove_file(&args.output);
-        }
-        return Err(error).with_context(|| format!("cannot write {}", args.output.display()));
-    }
+    output.write(&capture.to_bytes())?;
     let mut stderr = io::stderr();
     for part in &capture.parts {
         let _ = writeln!(stderr, "{}: {}", part.name, part.outcome);
@@ -78,15 +73,62 @@ pub async fn run(args: &CaptureArgs, installation: &Installation) -> anyhow::Res
 const REMINDER: &str = "captured; read it before you pass it on: serial numbers, addresses, hashes \
     and host names are replaced as far as they can be recognised";
 
-fn create(path: &Path) -> anyhow::Result<std::fs::File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(0o600);
-    let shown = path.display();
-    match options.open(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            bail!("{shown} exists and is not overwritten")
+/// Where the capture goes. A file that was not written whole is removed again.
+enum Output {
+    Stdout,
+    File {
+        path: PathBuf,
+        file: File,
+        whole: bool,
+    },
+}
+
+impl Output {
+    fn open(path: &Path) -> anyhow::Result<Self> {
+        if path == Path::new("-") {
+            return Ok(Self::Stdout);
         }
-        opened => opened.with_context(|| format!("cannot create {shown}")),
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(0o600);
+        let shown = path.display();
+        let file = match options.open(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                bail!("{shown} exists and is not overwritten")
+            }
+            opened => opened.with_context(|| format!("cannot create {shown}"))?,
+        };
+        Ok(Self::File {
+            path: path.to_owned(),
+            file,
+            whole: false,
+        })
+    }
+
+    fn write(mut self, bytes: &[u8]) -> anyhow::Result<()> {
+        match &mut self {
+            Self::Stdout => {
+                let mut stdout = io::stdout().lock();
+                let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
+                written.context("cannot write to standard output")
+            }
+            Self::File { path, file, whole } => {
+                let written = file.write_all(bytes).and_then(|()| file.sync_all());
+                written.with_context(|| format!("cannot write {}", path.display()))?;
+                *whole = true;
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        if let Self::File {
+            path, whole: false, ..
+        } = self
+        {
+            let _ = std::fs::remove_file(path);
+        }
     }
 }
 
@@ -223,8 +265,8 @@ fn ending(ending: &Ending) -> String {
 fn config_file(path: &Path) -> Part {
     let mut stdout = Vec::new();
     let started = Instant::now();
-    let read = std::fs::File::open(path)
-        .and_then(|file| file.take(OUTPUT_LIMIT as u64).read_to_end(&mut stdout));
+    let read =
+        File::open(path).and_then(|file| file.take(OUTPUT_LIMIT as u64).read_to_end(&mut stdout));
     Part {
         name: CONFIG.to_owned(),
         outcome: match read {

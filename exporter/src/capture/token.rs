@@ -10,9 +10,21 @@ const HASH_MIN: usize = 24;
 /// Shortest word with a digit that is key material in another encoding.
 const SECRET_MIN: usize = 32;
 
-/// Last parts of dotted names that are files, not hosts.
-const FILE_ENDINGS: [&str; 12] = [
-    "bak", "cfg", "conf", "dll", "exe", "log", "pid", "service", "sh", "so", "sock", "txt",
+/// Last parts of dotted names that are files, not hosts; one is the vendor's `init.d-ncipher`.
+const FILE_ENDINGS: [&str; 13] = [
+    "bak",
+    "cfg",
+    "conf",
+    "d-ncipher",
+    "dll",
+    "exe",
+    "log",
+    "pid",
+    "service",
+    "sh",
+    "so",
+    "sock",
+    "txt",
 ];
 
 /// Something that identifies, at the start of a piece of bytes.
@@ -30,7 +42,7 @@ pub(super) enum Token {
     Hash,
     /// A long word of letters and digits.
     Secret,
-    /// A name with dots whose last part is a word.
+    /// A name with dots whose last part begins with a letter.
     Host,
 }
 
@@ -154,7 +166,7 @@ fn word(bytes: &[u8]) -> Option<(Token, usize)> {
     let name = std::str::from_utf8(word).ok()?.trim_end_matches(['.', '-']);
     let parts: Vec<&str> = name.split('.').collect();
     let last = parts.last().copied().unwrap_or_default();
-    let named = last.len() >= 2 && last.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let named = last.len() >= 2 && last.starts_with(|c: char| c.is_ascii_alphabetic());
     let a_file = FILE_ENDINGS.contains(&last);
     if parts.len() > 1 && named && !a_file && parts.iter().all(|part| !part.is_empty()) {
         return Some((Token::Host, name.len()));

@@ -270,3 +270,17 @@ async fn tools_that_hang_or_may_not_run_give_a_capture_that_says_so() {
     assert!(outcome("enquiry -m0").starts_with("timed out"));
     assert_eq!(outcome("stattree"), "not started: not permitted");
 }
+
+/// The tool asks for the end of its own parent, so that there is nothing to wait for.
+#[tokio::test]
+async fn nothing_is_left_of_a_capture_that_is_interrupted() {
+    for signal in ["TERM", "INT"] {
+        let host = Host::printing(b"", b"", b"");
+        host.tool("enquiry", &format!("kill -{signal} $PPID; exec sleep 600"));
+        let file = host.name("capture.txt");
+        let printed = host.run(&["capture", "--output", &file]).await;
+        let expected = format!("vcm-exporter: interrupted by SIG{signal}: nothing is written\n");
+        assert_eq!((printed.status, printed.stderr), (1, expected));
+        assert!(!host.path("capture.txt").exists());
+    }
+}
