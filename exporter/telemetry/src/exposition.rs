@@ -1,7 +1,7 @@
 //! The text that Prometheus reads, in the format that it asks for.
 //!
-//! prometheus-client writes OpenMetrics; `text` converts that for those who ask for the older
-//! format.
+//! prometheus-client writes OpenMetrics; `text` changes that for those who ask for the older
+//! format. `scrapes` shares one encoding between scrapes that come at the same time.
 
 use std::fmt;
 
@@ -9,9 +9,11 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 
 mod negotiate;
+mod scrapes;
 mod text;
 
-pub use negotiate::Format;
+pub use negotiate::{Coding, Format};
+pub use scrapes::{EncodeError, Scrapes};
 
 /// Writes everything in `registry`.
 ///
@@ -19,10 +21,17 @@ pub use negotiate::Format;
 ///
 /// If a metric cannot be written, which is a defect.
 pub fn render(registry: &Registry, format: Format) -> Result<String, fmt::Error> {
-    let mut open_metrics = String::new();
-    encode(&mut open_metrics, registry)?;
-    Ok(match format {
-        Format::OpenMetrics => open_metrics,
-        Format::Text => text::from_open_metrics(&open_metrics),
-    })
+    let mut text = String::new();
+    render_into(&mut text, registry, format)?;
+    Ok(text)
 }
+
+fn render_into(text: &mut String, registry: &Registry, format: Format) -> fmt::Result {
+    match format {
+        Format::OpenMetrics => encode(text, registry),
+        Format::Text => encode(&mut text::TextWriter::new(text), registry),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -14,3 +14,4 @@ pub mod logging;
 pub mod metric;
 pub mod process;
 pub mod reference;
+pub mod sharing;

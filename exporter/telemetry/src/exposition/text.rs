@@ -1,48 +1,90 @@
-//! Converts OpenMetrics text, as prometheus-client writes it, to the Prometheus text format 0.0.4.
+//! Turns OpenMetrics text into the Prometheus text format 0.0.4 while prometheus-client writes it.
 //!
 //! The series and their values are the same. What differs is the frame: there, counters and info
 //! metrics are described by the name of their family, here by the name of their samples; info and
 //! unknown are no types here; there is neither UNIT nor EOF.
 
-/// Converts a complete exposition.
-pub(super) fn from_open_metrics(open_metrics: &str) -> String {
-    let mut text = String::with_capacity(open_metrics.len());
-    let mut help = None;
-    for line in open_metrics.lines() {
-        if let Some(rest) = line.strip_prefix("# HELP ") {
-            help = rest.split_once(' ');
-        } else if let Some(rest) = line.strip_prefix("# TYPE ") {
-            if let Some((name, kind)) = rest.split_once(' ') {
-                describe(&mut text, name, kind, help.take());
-            }
-        } else if !line.starts_with('#') {
-            text.push_str(line);
-            text.push('\n');
-        }
-    }
-    text
+use std::fmt;
+
+/// Takes in OpenMetrics. It relies on one thing: a comment starts a piece of its own, which holds
+/// for an encoder that writes names, labels and line ends one by one.
+#[derive(Debug)]
+pub(super) struct TextWriter<'t> {
+    text: &'t mut String,
+    /// The comment that is being written, as far as it came.
+    comment: String,
+    /// What HELP said, until the type is known: name and help.
+    help: Option<String>,
+    at_line_start: bool,
 }
 
-fn describe(text: &mut String, family: &str, kind: &str, help: Option<(&str, &str)>) {
-    let (suffix, kind) = match kind {
-        "counter" => ("_total", "counter"),
-        "info" => ("_info", "gauge"),
-        "unknown" => ("", "untyped"),
-        other => ("", other),
-    };
-    if let Some((_, help)) = help.filter(|(name, _)| *name == family) {
-        text.push_str(&format!("# HELP {family}{suffix} {help}\n"));
+impl<'t> TextWriter<'t> {
+    /// Appends to a text.
+    pub(super) fn new(text: &'t mut String) -> Self {
+        Self {
+            text,
+            comment: String::new(),
+            help: None,
+            at_line_start: true,
+        }
     }
-    text.push_str(&format!("# TYPE {family}{suffix} {kind}\n"));
+
+    fn comment_ended(&mut self) {
+        let comment = std::mem::take(&mut self.comment);
+        let line = comment.trim_end_matches('\n');
+        if let Some(rest) = line.strip_prefix("# HELP ") {
+            self.help = Some(rest.to_owned());
+        } else if let Some(rest) = line.strip_prefix("# TYPE ")
+            && let Some((name, kind)) = rest.split_once(' ')
+        {
+            self.describe(name, kind);
+        }
+    }
+
+    fn describe(&mut self, family: &str, kind: &str) {
+        let (suffix, kind) = match kind {
+            "counter" => ("_total", "counter"),
+            "info" => ("_info", "gauge"),
+            "unknown" => ("", "untyped"),
+            other => ("", other),
+        };
+        let help = self.help.take();
+        let help = help.as_deref().and_then(|help| help.split_once(' '));
+        if let Some((_, help)) = help.filter(|(name, _)| *name == family) {
+            self.text
+                .push_str(&format!("# HELP {family}{suffix} {help}\n"));
+        }
+        self.text
+            .push_str(&format!("# TYPE {family}{suffix} {kind}\n"));
+    }
+}
+
+impl fmt::Write for TextWriter<'_> {
+    fn write_str(&mut self, piece: &str) -> fmt::Result {
+        let Some(last) = piece.as_bytes().last() else {
+            return Ok(());
+        };
+        let in_comment = !self.comment.is_empty() || self.at_line_start && piece.starts_with('#');
+        self.at_line_start = *last == b'\n';
+        if !in_comment {
+            self.text.push_str(piece);
+            return Ok(());
+        }
+        self.comment.push_str(piece);
+        if self.at_line_start {
+            self.comment_ended();
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
 
-    #[test]
-    fn describes_counters_and_info_by_the_names_of_their_samples() {
-        let open_metrics = "\
+    const OPEN_METRICS: &str = "\
 # HELP a_things Things.
 # TYPE a_things counter
 a_things_total{x=\"# HELP no\"} 3
@@ -62,7 +104,7 @@ a_wait_seconds_bucket{le=\"+Inf\"} 1
 a_odd 1
 # EOF
 ";
-        let text = "\
+    const TEXT: &str = "\
 # HELP a_things_total Things.
 # TYPE a_things_total counter
 a_things_total{x=\"# HELP no\"} 3
@@ -80,6 +122,22 @@ a_wait_seconds_bucket{le=\"+Inf\"} 1
 # TYPE a_odd untyped
 a_odd 1
 ";
-        assert_eq!(from_open_metrics(open_metrics), text);
+
+    #[test]
+    fn describes_counters_and_info_by_the_names_of_their_samples() {
+        let by_line: Vec<&str> = OPEN_METRICS.split_inclusive('\n').collect();
+        let by_word: Vec<&str> = OPEN_METRICS
+            .split_inclusive('\n')
+            .flat_map(|line| line.split_inclusive([' ', '"', '\n']))
+            .collect();
+        for pieces in [by_line, by_word] {
+            let mut text = String::new();
+            let mut writer = TextWriter::new(&mut text);
+            for piece in pieces {
+                writer.write_str(piece).unwrap();
+                writer.write_str("").unwrap();
+            }
+            assert_eq!(text, TEXT);
+        }
     }
 }
