@@ -1,9 +1,10 @@
 //! One client: TLS where it is configured, then HTTP/1.1 or HTTP/2 until either side ends it.
 
+mod idle;
 mod stalled;
 
 use std::convert::Infallible;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
+use self::idle::Activity;
 use self::stalled::StallLimit;
 use crate::limits::{HEAD_SIZE_MAX, HTTP2_PING_INTERVAL, HTTP2_STREAMS_MAX, Limits};
 use crate::listeners::Stream;
@@ -99,10 +101,16 @@ async fn serve_http(
     gate: Arc<Gate>,
     mut shutdown: watch::Receiver<bool>,
 ) {
-    let builder = builder(protocol, gate.limits());
+    let limits = *gate.limits();
+    let builder = builder(protocol, &limits);
+    let activity = Arc::new(Activity::default());
+    let requests = Arc::clone(&activity);
     let service = service_fn(move |request: Request<Incoming>| {
-        let gate = Arc::clone(&gate);
-        async move { Ok::<_, Infallible>(gate.answer(request.map(Body::new)).await) }
+        let (gate, requests) = (Arc::clone(&gate), Arc::clone(&requests));
+        async move {
+            let _open = requests.request();
+            Ok::<_, Infallible>(gate.answer(request.map(Body::new)).await)
+        }
     });
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
@@ -110,6 +118,11 @@ async fn serve_http(
         () = ended(&mut shutdown) => {
             connection.as_mut().graceful_shutdown();
             connection.await
+        }
+        () = activity.idle(limits.head_time) => {
+            connection.as_mut().graceful_shutdown();
+            let ended = timeout(limits.write_time, connection).await;
+            ended.unwrap_or_else(|_| Err(Box::new(io::Error::from(ErrorKind::TimedOut))))
         }
     };
     if let Err(error) = ended {

@@ -15,13 +15,14 @@ pub struct Limits {
     /// Time for a TLS handshake, seconds in the network included. Default 10 s.
     pub handshake_time: Duration,
     /// Time for the head of a request, from the end of the one before: who sends it slower, or
-    /// stays idle for longer, is cut off. Default 20 s: a scraper at 15 s keeps its connection, and
+    /// stays idle for longer (over HTTP/2 up to twice as long), is cut off. Default 20 s: a scraper at 15 s keeps its connection, and
     /// one at 30 s or 60 s never meets the moment of closing.
     pub head_time: Duration,
     /// Time for the answer to a request; then 503. Default 30 s, three of Prometheus' default
     /// scrape time-outs: nobody waits for a later answer.
     pub request_time: Duration,
-    /// Time for a client to take what it was sent, before its connection is cut. Default 30 s.
+    /// Time without any of it in which a client must take more of what it was sent, and time for
+    /// the rest once its connection counts as idle; then it is cut off. Default 30 s.
     pub write_time: Duration,
     /// Time for open requests to end after the end was asked for. Default 5 s.
     pub drain_time: Duration,

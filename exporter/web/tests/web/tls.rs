@@ -1,16 +1,24 @@
 //! TLS: versions, protocols, cipher suites, certificates.
 
+use std::pin::pin;
+use std::time::Duration;
+
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, Version};
+use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::{CipherSuite, NamedGroup, ProtocolVersion};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_rustls::client::TlsStream;
 use vcm_web::Limits;
 
 use crate::certificates::{Authority, Files, TLS};
 use crate::client::{TlsClient, exchange, get, request};
-use crate::server::Server;
+use crate::server::{DEADLINE, Server};
+
+const SHORT: Duration = Duration::from_millis(200);
 
 struct Setup {
     authority: Authority,
@@ -132,11 +140,7 @@ async fn speaks_http_2_over_tls() {
     let client = setup.client().alpn(&["h2", "http/1.1"]);
     let stream = client.connect(server.address).await.unwrap();
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(b"h2".as_slice()));
-    let handshake =
-        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
-    let (mut sender, connection) = handshake.await.unwrap();
-    let mut tasks = JoinSet::new();
-    tasks.spawn(connection);
+    let (mut sender, _connection) = http2(stream).await;
     for (path, status) in [("/", 200), ("/panic", 500), ("/none", 404), ("/", 200)] {
         let uri = format!("https://localhost{path}");
         let request = Request::get(uri).body(Body::empty()).unwrap();
@@ -151,6 +155,42 @@ async fn speaks_http_2_over_tls() {
     }
     // A connection without a request does not hold up the end.
     server.stop().await;
+}
+
+type Http2 = (http2::SendRequest<Body>, JoinSet<hyper::Result<()>>);
+
+/// Begins HTTP/2; the task ends with the connection.
+async fn http2(stream: TlsStream<TcpStream>) -> Http2 {
+    let handshake = http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
+    let (sender, connection) = handshake.await.unwrap();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(connection);
+    (sender, tasks)
+}
+
+#[tokio::test]
+async fn an_idle_http_2_connection_is_closed_and_one_that_waits_for_its_answer_is_not() {
+    let setup = Setup::new();
+    let path = setup.files.put("web.yml", TLS);
+    let limits = Limits {
+        head_time: SHORT,
+        ..Limits::default()
+    };
+    let server = Server::start_with(Some(&path), limits).await;
+    let client = setup.client().alpn(&["h2"]);
+    let (mut sender, mut connection) = http2(client.connect(server.address).await.unwrap()).await;
+    let request = Request::get("https://localhost/wait").body(Body::empty());
+    let mut response = pin!(sender.send_request(request.unwrap()));
+    let early = timeout(4 * SHORT, &mut response).await;
+    assert!(early.is_err(), "{early:?}");
+    server.gate.add_permits(1);
+    assert_eq!(response.await.unwrap().status(), 200);
+    let closed = timeout(DEADLINE, connection.join_next()).await;
+    closed
+        .expect("an idle connection to be closed")
+        .unwrap()
+        .unwrap()
+        .unwrap();
 }
 
 #[tokio::test]
@@ -203,7 +243,7 @@ async fn a_silent_handshake_is_cut_off() {
     let setup = Setup::new();
     let path = setup.files.put("web.yml", TLS);
     let limits = Limits {
-        handshake_time: std::time::Duration::from_millis(200),
+        handshake_time: SHORT,
         max_connections: 1,
         ..Limits::default()
     };
