@@ -114,29 +114,27 @@ fn table(
         plan.rounds,
         PACE.as_millis()
     );
-    let row =
-        |what: &str, ours: String, more: &str| Row::alone(what, ours, &format!("{more}; {how}"));
     let megabytes = |usage: Usage| super::icmp::precise(usage.resident) / 1e6;
     vec![
-        row(
+        Row::alone(
             "a tool that hangs: most children alive",
             format!("{} hanging, {} in all", alive.hanging, alive.all),
             &format!(
-                "looked at every {} ms; the others are `stattree` and `enquiry -m0`",
+                "looked at every {} ms; the others are `stattree` and `enquiry -m0`; {how}",
                 LOOK.as_millis()
             ),
         ),
-        row(
+        Row::alone(
             "… longest answer",
             format!("{:.1} ms", slowest.as_secs_f64() * 1e3),
             "seen by the clients, which share the cores",
         ),
-        row(
+        Row::alone(
             "… resident memory",
             format!("{:.1} → {:.1} MB", megabytes(before), megabytes(after)),
             &format!("VmRSS after {WARM_UP} rounds and at the end"),
         ),
-        row(
+        Row::alone(
             "… threads, descriptors",
             format!(
                 "{} → {}, {} → {}",

@@ -1,7 +1,10 @@
 //! Question `icmp`: what it costs to send 1,000 targets an echo a second each, and how many of the
 //! replies, which loopback never loses, a program does not count.
 
-use std::{net::Ipv4Addr, time::Duration};
+use std::{
+    net::Ipv4Addr,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
 
@@ -34,7 +37,8 @@ pub(super) async fn rows(plan: &Plan) -> Result<Vec<Row>, LabError> {
     for number in 1..=plan.runs {
         for (contestant, results) in &mut runs {
             let result = contestant.run(plan, TARGETS).await;
-            progress(&format!("run {number}, {}: {result:?}", contestant.name()));
+            let words = result.as_ref().map_or_else(chain, Run::in_words);
+            progress(&format!("run {number}, {}: {words}", contestant.name()));
             results.push(result.map_err(|error| chain(&error)));
         }
     }
@@ -130,11 +134,31 @@ fn our_setup(targets: u16) -> Setup {
 }
 
 /// What one run showed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Run {
     cpu_percent: f64,
     resident: f64,
     peak: f64,
+    /// What its own counters say, or why they could not be asked for.
+    counted: Result<Counted, String>,
+}
+
+impl Run {
+    fn in_words(&self) -> String {
+        let percent = self.cpu_percent;
+        match &self.counted {
+            Ok(counted) => format!(
+                "{percent:.0} %, {:.0} of {:.0} lost",
+                counted.lost, counted.sent
+            ),
+            Err(why) => format!("{percent:.0} %, {why}"),
+        }
+    }
+}
+
+/// What a program counted while it was watched.
+#[derive(Debug, Clone, Copy)]
+struct Counted {
     sent: f64,
     lost: f64,
     lost_since_start: f64,
@@ -142,7 +166,7 @@ struct Run {
 }
 
 /// Lets it warm up, and then watches it. The counters are read outside of the watched time, so
-/// that their scrapes do not count.
+/// that their scrapes do not count; a program too busy to answer still shows what it uses.
 async fn measured(
     program: &mut Program,
     plan: &Plan,
@@ -150,20 +174,20 @@ async fn measured(
 ) -> Result<Run, LabError> {
     let (warm_up, window) = plan.echoes;
     tokio::time::sleep(warm_up).await;
-    let first = counts(Exposition(&program.metrics().await?));
-    let (began, before) = (std::time::Instant::now(), program.usage()?);
+    let first = program.metrics().await;
+    let (began, before) = (Instant::now(), program.usage()?);
     tokio::time::sleep(window).await;
     let (took, after) = (began.elapsed(), program.usage()?);
-    let last = counts(Exposition(&program.metrics().await?));
+    let last = program.metrics().await;
+    let counted = first.and_then(|first| Ok((first, last?)));
     let cpu = after.cpu.saturating_sub(before.cpu);
     Ok(Run {
         cpu_percent: 100.0 * cpu.as_secs_f64() / took.as_secs_f64(),
         resident: precise(after.resident),
         peak: precise(after.peak),
-        sent: last.sent - first.sent,
-        lost: last.lost - first.lost,
-        lost_since_start: last.lost,
-        rtt: last.rtt.median_since(&first.rtt),
+        counted: counted
+            .map(|(first, last)| counts(Exposition(&last)).since(&counts(Exposition(&first))))
+            .map_err(|error| chain(&error)),
     })
 }
 
@@ -181,6 +205,15 @@ struct Counts {
 }
 
 impl Counts {
+    fn since(&self, first: &Self) -> Counted {
+        Counted {
+            sent: self.sent - first.sent,
+            lost: self.lost - first.lost,
+            lost_since_start: self.lost,
+            rtt: self.rtt.median_since(&first.rtt),
+        }
+    }
+
     fn of_ours(text: Exposition<'_>) -> Self {
         Self {
             sent: text.sum("nshield_icmp_echo_requests_total"),
@@ -205,81 +238,86 @@ type Results = [(Contestant, Vec<Result<Run, String>>)];
 /// The rows about 1,000 targets: one for each figure.
 fn compared(plan: &Plan, runs: &Results) -> Vec<Row> {
     let (warm_up, window) = plan.echoes;
-    let how = format!(
-        "{TARGETS} addresses of 127.0.16.0/21 in a network namespace, {} s after {} s of warm-up, \
-         programs in turns, median of {}",
-        window.as_secs(),
-        warm_up.as_secs(),
-        plan.runs,
-    );
-    let row = |what: &str, unit, of: fn(&Run) -> f64, more: &str| {
+    let row = |what: &str, unit, of: fn(&Run) -> Figure, how: &str| {
         let mut figures = runs
             .iter()
             .map(|(contestant, runs)| (contestant.name(), figure(runs, of)));
         let ours = figures.next().map(|(_, figure)| figure);
         let ours = ours.unwrap_or_else(|| Err("no run".to_owned()));
         let peers: Vec<(&str, Figure)> = figures.collect();
-        Row::compared(what, unit, &ours, &peers, &format!("{more}; {how}"))
+        Row::compared(what, unit, &ours, &peers, how)
     };
     let expected = f64::from(TARGETS) * window.as_secs_f64();
+    let how = format!(
+        "utime + stime of /proc/PID/stat; {TARGETS} addresses of 127.0.16.0/21 in a network \
+         namespace, {} s after {} s of warm-up, programs in turns, median of {}",
+        window.as_secs(),
+        warm_up.as_secs(),
+        plan.runs,
+    );
     vec![
         row(
             "1,000 ICMP targets at 1/s: share of one core",
             Unit::Percent,
-            |run| run.cpu_percent,
-            "utime + stime of /proc/PID/stat",
+            |run| Ok(run.cpu_percent),
+            &how,
         ),
         row(
             "… resident memory",
             Unit::Megabytes,
-            |run| run.resident,
-            "VmRSS at the end",
+            |run| Ok(run.resident),
+            "VmRSS at the end of the same runs",
         ),
         row(
             "… peak of resident memory",
             Unit::Megabytes,
-            |run| run.peak,
-            "VmHWM",
+            |run| Ok(run.peak),
+            "VmHWM of the same runs",
         ),
         row(
             "… echoes sent",
             Unit::Count,
-            |run| run.sent,
+            |run| counted(run, |counted| Some(counted.sent)),
             &format!("the programs' own counters; {expected:.0} are due"),
         ),
         row(
             "… false losses",
             Unit::Count,
-            |run| run.lost,
-            "loopback loses nothing. Ours: time-outs + errors; smokeping_prober: requests - replies, \
-             so up to a few may be in flight",
+            |run| counted(run, |counted| Some(counted.lost)),
+            "loopback loses nothing. Ours: time-outs + errors; smokeping_prober: requests - \
+             replies, of which a few may be in flight",
         ),
         row(
             "… false losses since the start",
             Unit::Count,
-            |run| run.lost_since_start,
-            "the same from start to end, warm-up included",
+            |run| counted(run, |counted| Some(counted.lost_since_start)),
+            "the same, warm-up included",
         ),
         row(
             "… median round trip",
             Unit::Milliseconds,
-            |run| run.rtt.unwrap_or(f64::NAN),
-            "each program's own histogram (buckets doubled from 50 µs), interpolated",
+            |run| counted(run, |counted| counted.rtt),
+            "each program's own histogram (bounds doubled from 50 µs), interpolated",
         ),
     ]
 }
 
+fn counted(run: &Run, of: fn(&Counted) -> Option<f64>) -> Figure {
+    let counted = run.counted.as_ref().map_err(String::clone)?;
+    of(counted).ok_or_else(|| "not shown".to_owned())
+}
+
 /// The median of a figure over the runs that gave one; the first reason if none did.
-fn figure(runs: &[Result<Run, String>], of: fn(&Run) -> f64) -> Figure {
-    let values = runs
-        .iter()
-        .flatten()
-        .map(of)
-        .filter(|value| value.is_finite());
-    median(values).ok_or_else(|| {
-        let reason = runs.iter().find_map(|run| run.as_ref().err());
-        reason.map_or_else(|| "not shown".to_owned(), String::clone)
-    })
+fn figure(runs: &[Result<Run, String>], of: fn(&Run) -> Figure) -> Figure {
+    let mut reason = "no run".to_owned();
+    let mut values = Vec::new();
+    for run in runs.iter().rev() {
+        match run.as_ref().map_err(String::clone).and_then(of) {
+            Ok(value) => values.push(value),
+            Err(why) => reason = why,
+        }
+    }
+    median(values).ok_or(reason)
 }
 
 /// How smokeping_prober on raw sockets does with fewer targets.
@@ -294,12 +332,8 @@ async fn raw_limit(plan: &Plan) -> Row {
         let run = Contestant::Smokeping(Socket::Raw)
             .run(&short, targets)
             .await;
-        progress(&format!("raw, {targets} targets: {run:?}"));
         cells.push(match run {
-            Ok(run) => format!(
-                "{targets} targets: {:.0} %, {:.0} of {:.0} lost",
-                run.cpu_percent, run.lost, run.sent
-            ),
+            Ok(run) => format!("{targets} targets: {}", run.in_words()),
             Err(error) => format!("{targets} targets: {}", chain(&error)),
         });
     }
@@ -312,4 +346,39 @@ async fn raw_limit(plan: &Plan) -> Row {
         cells.join("; "),
         &how,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_what_was_lost_while_watched_and_since_the_start() {
+        let text = |sent, replies| {
+            format!(
+                "smokeping_requests_total{{host=\"a\"}} {sent}\n\
+                 smokeping_response_duration_seconds_count{{host=\"a\"}} {replies}\n"
+            )
+        };
+        let (first, last) = (text(10, 7), text(30, 26));
+        let counts = |text| Counts::of_smokeping(Exposition(text));
+        let counted = counts(&last).since(&counts(&first));
+        let figures = [counted.sent, counted.lost, counted.lost_since_start];
+        assert_eq!(figures.map(|figure| figure.round()), [20.0, 1.0, 4.0]);
+    }
+
+    #[test]
+    fn a_run_without_counters_still_shows_what_it_used() {
+        let run = Run {
+            cpu_percent: 180.0,
+            resident: 1.0,
+            peak: 1.0,
+            counted: Err("no answer".to_owned()),
+        };
+        let runs = [Err("ended".to_owned()), Ok(run)];
+        assert_eq!(figure(&runs, |run| Ok(run.cpu_percent)), Ok(180.0));
+        let sent = figure(&runs, |run| counted(run, |counted| Some(counted.sent)));
+        assert_eq!(sent, Err("ended".to_owned()), "the first reason");
+        assert_eq!(figure(&[], |run| Ok(run.peak)), Err("no run".to_owned()));
+    }
 }

@@ -166,12 +166,12 @@ impl Watched {
             Row::alone(
                 &all,
                 share(self.cpu, self.took),
-                &format!("utime + stime; {how}"),
+                "utime + stime of the whole time",
             ),
             Row::alone(
                 &children,
                 share(self.children, self.took),
-                &format!("cutime + cstime, simulated tools; {how}"),
+                "cutime + cstime of the same time, simulated tools",
             ),
         ]
     }

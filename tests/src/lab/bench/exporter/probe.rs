@@ -33,14 +33,13 @@ pub(super) async fn rows(plan: &Plan) -> Result<Vec<Row>, LabError> {
     );
     let row = |what, of: fn(&Run) -> f64, more: &str| {
         let peers = [("blackbox_exporter", figure(&peers, of))];
-        let how = format!("{more}; {how}");
-        Row::compared(what, Unit::Milliseconds, &figure(&ours, of), &peers, &how)
+        Row::compared(what, Unit::Milliseconds, &figure(&ours, of), &peers, more)
     };
     Ok(vec![
         row(
             "one-off probe: processor time",
             |run| run.cpu,
-            "utime + stime per probe",
+            &format!("utime + stime per probe; {how}"),
         ),
         row(
             "… median answer time",

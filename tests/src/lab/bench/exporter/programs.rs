@@ -3,6 +3,7 @@
 use std::{ffi::OsString, time::Duration};
 
 use serde_json::Value;
+use tokio::net::TcpStream;
 
 use super::{exposition::Exposition, usage::Usage};
 use crate::{
@@ -13,6 +14,7 @@ use crate::{
         estate::{Estate, Vcm},
         http::Client,
         process::Process,
+        wait,
         workspace::{Workspace, free_address},
     },
 };
@@ -120,7 +122,7 @@ impl Peer {
             client: Client::new(address),
             process,
         };
-        program.ready("/metrics").await?;
+        program.listens().await?;
         Ok(Self {
             program,
             _workspace: workspace,
@@ -164,6 +166,18 @@ impl Program {
     /// If it does not answer 200.
     pub(super) async fn series(&self) -> Result<usize, LabError> {
         Ok(Exposition(&self.metrics().await?).series())
+    }
+
+    /// Waits until it listens. What it answers is another matter: smokeping_prober with many raw
+    /// sockets is too busy to answer at all.
+    async fn listens(&mut self) -> Result<(), LabError> {
+        let address = self.client.address;
+        let what = format!("a listener on {address}");
+        wait::until(&what, START, async || {
+            self.process.must_run()?;
+            Ok(TcpStream::connect(address).await.ok().map(drop))
+        })
+        .await
     }
 
     async fn ready(&mut self, path: &str) -> Result<(), LabError> {

@@ -132,14 +132,14 @@ fn three_rows(
     let name = peer_name(peer.0, peer.1);
     let row = |figure: &str, of: fn(&Cost) -> f64, more: &str| {
         let peers = [(name.as_str(), peer_figure(peer.1, of))];
-        let (what, how) = (format!("{what}: {figure}"), format!("{more}; {how}"));
-        Row::compared(&what, Unit::Milliseconds, &ours.figure(of), &peers, &how)
+        let what = format!("{what}: {figure}");
+        Row::compared(&what, Unit::Milliseconds, &ours.figure(of), &peers, more)
     };
     vec![
         row(
             "processor time",
             |cost| cost.cpu,
-            "utime + stime per scrape",
+            &format!("utime + stime per scrape; {how}"),
         ),
         row(
             "median answer time",

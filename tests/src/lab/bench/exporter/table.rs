@@ -61,7 +61,11 @@ impl Row {
         let peer = peers
             .iter()
             .map(|(name, figure)| format!("{name}: {}", cell(figure)));
-        let ratio = peers.iter().map(|(_, figure)| ratio(ours, figure));
+        let ratio = peers.iter().map(|(_, figure)| match unit {
+            // How many times as many were lost says nothing where none should be.
+            Unit::Count => NOTHING.to_owned(),
+            Unit::Percent | Unit::Megabytes | Unit::Milliseconds => ratio(ours, figure),
+        });
         Self {
             what: what.to_owned(),
             ours: cell(ours),
