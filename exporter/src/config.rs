@@ -10,7 +10,7 @@ use std::path::Path;
 
 use vcm_yaml::{Document, YamlError};
 
-pub use files::load as load_files;
+pub use files::{FilesError, load as load_files};
 pub use icmp::{ICMP_INTERVAL, ICMP_LATE_WINDOW, ICMP_TIMEOUT, IcmpConfig};
 
 /// What messages call a text that is from no file.

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use vcm_exporter::app::{self, EXIT_CONFIG};
 use vcm_exporter::args::Args;
-use vcm_exporter::config;
+use vcm_exporter::config::{FilesError, load_files};
 
 // Two threads are plenty on any machine: nothing here computes for long.
 #[tokio::main(worker_threads = 2)]
@@ -20,9 +20,9 @@ async fn main() -> ExitCode {
         };
     }
     let (ours, web) = (args.config_file.as_deref(), args.web.config_file.as_deref());
-    let loaded = match config::load_files(ours, web) {
+    let loaded = match load_files(ours, web) {
         Ok(loaded) => loaded,
-        Err(problems) => return bad_config(&problems),
+        Err(error) => return bad_config(&error),
     };
     if args.config_check {
         for file in ours.iter().chain(&web) {
@@ -44,9 +44,9 @@ fn failed(error: &anyhow::Error) -> ExitCode {
 }
 
 /// One line per problem, for people and for the log of a service.
-fn bad_config(problems: &[String]) -> ExitCode {
+fn bad_config(error: &FilesError) -> ExitCode {
     let mut stderr = std::io::stderr();
-    for line in problems {
+    for line in error.lines() {
         let _ = writeln!(stderr, "{line}");
     }
     ExitCode::from(EXIT_CONFIG)

@@ -2,29 +2,39 @@
 
 use std::path::Path;
 
-use vcm_web::WebConfig;
+use vcm_web::{ConfigError, WebConfig};
+use vcm_yaml::YamlError;
 
 use super::Config;
+
+/// What is wrong with either file, or with both.
+#[derive(Debug, thiserror::Error)]
+#[error("unusable configuration")]
+pub struct FilesError {
+    config: Option<YamlError>,
+    web: Option<ConfigError>,
+}
+
+impl FilesError {
+    /// Returns one line for each problem of either file, for people.
+    pub fn lines(&self) -> impl Iterator<Item = String> {
+        let config = self.config.iter().flat_map(YamlError::lines);
+        config.chain(self.web.iter().flat_map(ConfigError::lines))
+    }
+}
 
 /// Loads the configuration file and the web configuration file; each may be absent.
 ///
 /// # Errors
 ///
-/// One line for each problem of either file.
-pub fn load(config: Option<&Path>, web: Option<&Path>) -> Result<(Config, WebConfig), Vec<String>> {
+/// With every problem of both files.
+pub fn load(config: Option<&Path>, web: Option<&Path>) -> Result<(Config, WebConfig), FilesError> {
     let config = config.map_or(Ok(Config::default()), Config::load);
     match (config, WebConfig::load(web)) {
         (Ok(config), Ok(web)) => Ok((config, web)),
-        (config, web) => {
-            let ours = config
-                .err()
-                .into_iter()
-                .flat_map(|error| error.lines().collect::<Vec<_>>());
-            let webs = web
-                .err()
-                .into_iter()
-                .flat_map(|error| error.lines().collect::<Vec<_>>());
-            Err(ours.chain(webs).collect())
-        }
+        (config, web) => Err(FilesError {
+            config: config.err(),
+            web: web.err(),
+        }),
     }
 }
