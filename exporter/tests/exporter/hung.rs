@@ -1,0 +1,86 @@
+//! A tool that hangs costs one process and delays nobody else.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use nshield::runner::ProcessIdentity;
+use nshield::tools::Deadlines;
+use tokio::time::{Instant, sleep};
+use vcm_exporter::collect::{Shared, enquiry, stattree};
+use vcm_exporter::commands::Command;
+use vcm_telemetry::exposition::Format;
+
+use crate::host::{Host, exposition};
+
+/// Guards against a test that hangs itself.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Between two looks at a condition.
+const PACE: Duration = Duration::from_millis(20);
+
+async fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < end, "{what} does not come");
+        sleep(PACE).await;
+    }
+}
+
+fn runs(shared: &Shared, command: Command) -> u64 {
+    shared.state().commands[&command].duration.count()
+}
+
+/// The other collector goes on at its interval, although this one is held for ever.
+#[tokio::test]
+async fn a_hung_collector_does_not_delay_the_other() {
+    for (hung, other) in [
+        (Command::Enquiry, Command::Stattree),
+        (Command::Stattree, Command::Enquiry),
+    ] {
+        let host = Host::healthy("enquiry-healthy.txt");
+        host.tool(hung.as_str(), "exec sleep 600");
+        let shared = host.shared(Duration::from_millis(100), Deadlines::default());
+        let goes_on = until("ten runs", || runs(&shared, other) >= 10);
+        tokio::select! {
+            () = enquiry::run(Arc::clone(&shared)) => {}
+            () = stattree::run(Arc::clone(&shared)) => {}
+            () = goes_on => {}
+        }
+        assert_eq!(runs(&shared, hung), 0, "{hung:?} is held");
+        let text = exposition(&shared, Format::Text);
+        let success = format!(
+            "nshield_scrape_collector_success{{collector=\"{}\"}} 1\n",
+            other.as_str()
+        );
+        assert!(text.contains(&success), "{text}");
+    }
+}
+
+/// Children and grandchildren that ignore TERM and hold the pipe are ended with it.
+#[tokio::test]
+async fn the_whole_process_group_ends_at_the_deadline() {
+    let host = Host::healthy("enquiry-healthy.txt");
+    let pids = host.file("pids");
+    let script = format!(
+        "trap '' TERM; (sh -c 'echo $$; exec sleep 600' & echo $!; wait) >>{0} & echo $$ >>{0}; wait",
+        pids.display()
+    );
+    host.tool("stattree", &script);
+    let deadlines = Deadlines {
+        stattree: Duration::from_millis(500),
+        ..Deadlines::default()
+    };
+    let shared = host.shared(Duration::from_secs(15), deadlines);
+    stattree::once(&shared).await;
+    let pids = std::fs::read_to_string(&pids).unwrap();
+    assert!(pids.lines().count() >= 3, "{pids}");
+    let alive = |pid: &str| ProcessIdentity::of(pid.parse().unwrap()).is_some_and(|p| p.is_alive());
+    until("the end of the group", || !pids.lines().any(alive)).await;
+    let text = exposition(&shared, Format::Text);
+    for sample in [
+        "nshield_command_failures_total{command=\"stattree\",reason=\"timeout\"} 1\n",
+        "nshield_command_running{command=\"stattree\"} 0\n",
+    ] {
+        assert!(text.contains(sample), "{text}");
+    }
+}
