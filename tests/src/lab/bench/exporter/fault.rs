@@ -40,32 +40,44 @@ pub(super) async fn rows(plan: &Plan) -> Result<Vec<Row>, LabError> {
         ready: "/-/ready",
     };
     let host = Host::start(&setup).await?;
-    let mut delays = Vec::new();
+    let mut faults = Vec::new();
     for number in 0..plan.faults {
         // The moments of the faults are spread over the interval; the first is the worst one.
         let phase = INTERVAL * number / plan.faults;
-        let delay = once(&host, phase).await?;
-        progress(&format!("fault {phase:?} after a run: bad after {delay:?}"));
-        delays.push(delay);
+        let seen = once(&host, phase).await?;
+        progress(&format!("fault {phase:?} after a run: {seen:?}"));
+        faults.push(seen);
     }
-    Ok(vec![row(&host, plan, &delays)?])
+    Ok(vec![row(&faults)])
+}
+
+/// One fault as it showed.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    /// From the fault to the sample.
+    delay: Duration,
+    /// How long the full `enquiry` had been held by then; none if none was.
+    held: Option<Duration>,
 }
 
 /// Lets module 1 fail so long after a run of `enquiry`, waits until it is seen, and mends it.
-async fn once(host: &Host, phase: Duration) -> Result<Duration, LabError> {
+async fn once(host: &Host, phase: Duration) -> Result<Seen, LabError> {
     operational(host, true).await?;
-    let before = enquiries(host)?.len();
+    let before = ended_enquiries(host)?;
     wait::until("another run of enquiry", PATIENCE, async || {
-        Ok((enquiries(host)?.len() > before).then_some(()))
+        Ok((ended_enquiries(host)? > before).then_some(()))
     })
     .await?;
     tokio::time::sleep(phase).await;
     let fault = clock::now();
     host.estate.ctl(&["network-loss", "1"]).await?;
     operational(host, false).await?;
-    let delay = clock::now().since(fault);
+    let seen = Seen {
+        delay: clock::now().since(fault),
+        held: held(&records(&host.estate)?, clock::now()),
+    };
     host.estate.ctl(&["heal", "1"]).await?;
-    Ok(delay)
+    Ok(seen)
 }
 
 /// Waits until module 1 is shown operational, or no longer is.
@@ -84,34 +96,83 @@ async fn operational(host: &Host, wanted: bool) -> Result<(), LabError> {
     .await
 }
 
-/// When each finished run of `enquiry` ended, and how long it took.
-fn enquiries(host: &Host) -> Result<Vec<(At, Duration)>, LabError> {
-    let ended = records(&host.estate)?
-        .into_iter()
-        .filter_map(|record| match record {
-            CallRecord::End {
-                tool,
-                boot_ms,
-                duration_ms,
-                ..
-            } if tool == "enquiry" => Some((At(boot_ms), Duration::from_millis(duration_ms))),
-            CallRecord::End { .. } | CallRecord::Start { .. } => None,
-        });
-    Ok(ended.collect())
+/// How many runs of `enquiry` have ended.
+fn ended_enquiries(host: &Host) -> Result<usize, LabError> {
+    let records = records(&host.estate)?;
+    let ended = records
+        .iter()
+        .filter(|record| matches!(record, CallRecord::End { tool, .. } if tool == "enquiry"));
+    Ok(ended.count())
 }
 
-fn row(host: &Host, plan: &Plan, delays: &[Duration]) -> Result<Row, LabError> {
-    let middle = median(delays.iter().map(Duration::as_secs_f64)).unwrap_or(f64::NAN);
-    let longest = delays.iter().max().copied().unwrap_or_default();
-    let held = enquiries(host)?.into_iter().map(|(_, took)| took).max();
+/// For how long the newest full `enquiry` has run; `None` if it has ended.
+fn held(records: &[CallRecord], now: At) -> Option<Duration> {
+    let (call, began) = records.iter().rev().find_map(|record| match record {
+        CallRecord::Start {
+            call,
+            tool,
+            argv,
+            boot_ms,
+            ..
+        } if tool == "enquiry" && argv.len() == 1 => Some((call, At(*boot_ms))),
+        CallRecord::Start { .. } | CallRecord::End { .. } => None,
+    })?;
+    let ended = records
+        .iter()
+        .any(|record| matches!(record, CallRecord::End { call: ended, .. } if ended == call));
+    (!ended).then(|| now.since(began))
+}
+
+fn row(faults: &[Seen]) -> Row {
+    let seconds = |fault: &Seen| fault.delay.as_secs_f64();
+    let middle = median(faults.iter().map(seconds)).unwrap_or(f64::NAN);
+    let longest = faults.iter().map(seconds).fold(0.0, f64::max);
+    let held: Vec<f64> = faults
+        .iter()
+        .filter_map(|fault| Some(fault.held?.as_secs_f64()))
+        .collect();
+    let held = match median(held.iter().copied()) {
+        Some(middle) => format!(
+            "in {} of {} the full `enquiry` was still held then, for {middle:.1} s",
+            held.len(),
+            faults.len()
+        ),
+        None => "no full `enquiry` was held any more".to_owned(),
+    };
     let how = format!(
-        "interval {} s, fault and first sample that is not operational in `/metrics`, asked every \
-         50 ms; {} faults spread over the interval; the longest finished `enquiry` took {:.1} s \
-         (commands are held for 35 s)",
+        "interval {} s, commands held for 35 s; from the fault to the first `/metrics` (asked every \
+         50 ms) without `operational`; {} faults spread over the interval; {held}",
         INTERVAL.as_secs(),
-        plan.faults,
-        held.unwrap_or_default().as_secs_f64()
+        faults.len()
     );
-    let ours = format!("{middle:.1} s, at most {:.1} s", longest.as_secs_f64());
-    Ok(Row::alone("fault to first bad sample", ours, &how))
+    let ours = format!("{middle:.1} s, at most {longest:.1} s");
+    Row::alone("fault to first bad sample", ours, &how)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn records(lines: &[(&str, &str, &[&str], u64)]) -> Vec<CallRecord> {
+        let record = |(kind, call, argv, at): &(&str, &str, &[&str], u64)| {
+            let line = json!({
+                "record": kind, "call": call, "unix_ms": 0, "boot_ms": at, "tool": "enquiry",
+                "argv": argv, "pid": 1, "ppid": 1, "uid": 0, "exit_code": 0, "duration_ms": 1,
+            });
+            serde_json::from_value(line).unwrap()
+        };
+        lines.iter().map(record).collect()
+    }
+
+    #[test]
+    fn only_a_full_enquiry_that_has_not_ended_is_held() {
+        let full: &[&str] = &["/x/enquiry"];
+        let server: &[&str] = &["/x/enquiry", "-m0"];
+        let mut log = vec![("start", "a", full, 1_000), ("start", "b", server, 6_000)];
+        let of = |log: &[_]| held(&records(log), At(9_000));
+        assert_eq!(of(&log), Some(Duration::from_secs(8)));
+        log.push(("end", "a", full, 8_000));
+        assert_eq!(of(&log), None, "`enquiry -m0` is none");
+        assert_eq!(of(&[]), None);
+    }
 }
