@@ -22,9 +22,13 @@ struct Seen {
 }
 
 impl StartTime {
-    /// Takes in an uptime in seconds, read at a time of the wall clock.
+    /// Takes in an uptime in seconds, read at a time of the wall clock. One that began before 1970
+    /// is damage and no uptime.
     pub fn observe(&mut self, uptime: u64, at: UnixTime) {
         let computed = at.minus_seconds(uptime as f64);
+        if computed.0 < 0.0 {
+            return;
+        }
         let start = match self.seen {
             Some(seen) if uptime >= seen.uptime && near(seen.start, computed) => seen.start,
             Some(_) | None => computed,
@@ -66,5 +70,58 @@ mod tests {
                 "uptime {uptime} at {now}"
             );
         }
+    }
+
+    /// The start times computed from these readings of uptime and clock, one after the other.
+    fn starts(readings: &[(u64, f64)]) -> Vec<f64> {
+        let mut start = StartTime::default();
+        let mut after = |(uptime, now): &(u64, f64)| {
+            start.observe(*uptime, UnixTime(*now));
+            start.get().unwrap().0
+        };
+        readings.iter().map(&mut after).collect()
+    }
+
+    #[test]
+    fn a_step_of_the_clock_within_the_tolerance_moves_nothing() {
+        let stepped = [(100, 1_000.0), (115, 1_075.0), (130, 970.0), (145, 1_045.0)];
+        assert_eq!(starts(&stepped), [900.0; 4]);
+    }
+
+    /// Which of the two clocks was wrong cannot be told; the newer one is believed, once.
+    #[test]
+    fn a_large_step_of_the_clock_moves_it_once_each_way() {
+        let stepped = [
+            (100, 10_000.0),
+            (115, 13_615.0),
+            (130, 13_630.9),
+            (145, 10_045.0),
+            (160, 10_060.0),
+        ];
+        assert_eq!(
+            starts(&stepped),
+            [9_900.0, 13_500.0, 13_500.0, 9_900.0, 9_900.0]
+        );
+    }
+
+    /// A clock that runs slow by a second in a hundred is followed in steps of the tolerance.
+    #[test]
+    fn drift_moves_it_only_when_it_adds_up_to_the_tolerance() {
+        let readings: Vec<_> = (0..1_000_u64)
+            .map(|turn| (turn * 15, 100_000.0 + turn as f64 * 15.0 * 1.01))
+            .collect();
+        let mut starts = starts(&readings);
+        starts.dedup();
+        assert_eq!(starts.len(), 3, "{starts:?}");
+    }
+
+    #[test]
+    fn an_uptime_that_began_before_1970_is_none() {
+        let mut start = StartTime::default();
+        start.observe(u64::MAX, UnixTime(1_700_000_000.0));
+        assert_eq!(start.get(), None);
+        start.observe(100, UnixTime(1_000.0));
+        start.observe(1_001, UnixTime(1_000.0));
+        assert_eq!(start.get(), Some(UnixTime(900.0)));
     }
 }

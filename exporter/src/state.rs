@@ -21,8 +21,12 @@ use crate::modules::KnownModules;
 use crate::reload::ReloadRecord;
 use crate::start_time::StartTime;
 
-/// The most distinct unknown words remembered; further ones are not counted again and again.
-const UNKNOWN_REMEMBERED: usize = 10_000;
+/// The most distinct unknown words remembered, each of which is a line in the log; further ones are
+/// not counted. A release with new labels brings dozens, damaged output any number.
+const UNKNOWN_REMEMBERED: usize = 1_000;
+
+/// The most that is kept of an unknown word, in characters: a tool may print megabytes as one.
+const UNKNOWN_LENGTH: usize = 100;
 
 /// How long a run may take beyond the one before it until what that one showed is dropped.
 ///
@@ -405,6 +409,7 @@ impl Unknown {
 
     fn learn(&mut self, words: impl IntoIterator<Item = String>) {
         for word in words {
+            let word: String = word.chars().take(UNKNOWN_LENGTH).collect();
             if self.seen.len() < UNKNOWN_REMEMBERED && !self.seen.contains(&word) {
                 tracing::warn!(word, "the vendor's tools print something that is not known");
                 self.seen.insert(word);

@@ -239,3 +239,13 @@ fn a_collector_that_goes_on_failing_is_one_warning_and_its_return_one_line() {
     assert!(logged(None).is_empty());
     assert_eq!(logged(Some("exit status 7")), [fails]);
 }
+
+#[test]
+fn damaged_output_cannot_fill_memory_with_unknown_words() {
+    let mut unknown = Unknown::default();
+    let long = "x".repeat(1_000_000);
+    unknown.learn((0..5_000).map(|n| format!("{n} {}", &long[..n])));
+    unknown.learn([format!("0 {long}")]);
+    assert_eq!(unknown.count(), UNKNOWN_REMEMBERED as u64);
+    assert!(unknown.seen.iter().all(|word| word.len() <= UNKNOWN_LENGTH));
+}
