@@ -4,13 +4,11 @@ use std::convert::Infallible;
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, bail};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
 use vcm_telemetry::exposition::Format;
 use vcm_web::{Listeners, WebConfig};
 
@@ -22,9 +20,6 @@ use crate::http::{HttpState, router};
 use crate::reload::Reloader;
 use crate::service;
 use crate::state::CollectorName;
-
-/// How long open requests may take after the end was asked for.
-const DRAIN_TIME: Duration = Duration::from_secs(5);
 
 /// Exit status for bad configuration (EX_CONFIG of sysexits.h).
 pub const EXIT_CONFIG: u8 = 78;
@@ -99,9 +94,7 @@ async fn serve(args: &Args, shared: Arc<Shared>, web: WebConfig) -> anyhow::Resu
             service::stopping();
             tasks.shutdown().await;
             let _ = stop.send(true);
-            if timeout(DRAIN_TIME, server).await.is_err() {
-                tracing::warn!("requests were still open at the end");
-            }
+            server.await?;
             return Ok(ExitCode::SUCCESS);
         }
         ended = tasks.join_next() => {

@@ -28,7 +28,7 @@ pub struct WebFlags<const PORT: u16> {
     pub config_file: Option<PathBuf>,
 
     /// Requests that are answered at the same time; more are refused with 503. 0 is no limit.
-    #[arg(long = "web.max-requests", value_name = "N", default_value_t = 40)]
+    #[arg(long = "web.max-requests", value_name = "N", default_value_t = 100)]
     pub max_requests: usize,
 }
 
@@ -70,7 +70,7 @@ mod tests {
     fn listens_on_loopback_unless_told_otherwise() {
         let flags = parse(&[]).unwrap();
         assert_eq!(flags.listen_addresses, [ListenAddress::loopback(9808)]);
-        assert_eq!((flags.systemd_socket, flags.max_requests), (false, 40));
+        assert_eq!((flags.systemd_socket, flags.max_requests), (false, 100));
         let help = Program::command().render_long_help().to_string();
         assert!(help.contains("[default: 127.0.0.1:9808]"), "{help}");
         assert!(help.starts_with("Serves"), "{help}");

@@ -6,8 +6,8 @@ use std::time::Duration;
 /// What clients may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Requests answered at the same time; more get 503. 0 is no limit. Default 40, as
-    /// node_exporter has it.
+    /// Requests answered at the same time; more get 503. 0 is no limit. Default 100: an answer is
+    /// cheap, and scrapers that wait for one slow tool together must not be refused for it.
     pub max_requests: usize,
     /// Open connections; more wait in the backlog of the kernel. At least 1. Default 256: each may
     /// hold some 64 KiB, so that all of them together stay a bounded part of a small host.
@@ -15,8 +15,8 @@ pub struct Limits {
     /// Time for a TLS handshake, seconds in the network included. Default 10 s.
     pub handshake_time: Duration,
     /// Time for the head of a request, from the end of the one before: who sends it slower, or
-    /// stays idle for longer (over HTTP/2 up to twice as long), is cut off. Default 20 s: a scraper at 15 s keeps its connection, and
-    /// one at 30 s or 60 s never meets the moment of closing.
+    /// stays idle for longer (over HTTP/2 up to twice as long), is cut off. Default 20 s: a scraper
+    /// at 15 s keeps its connection, and one at 30 s or 60 s never meets the moment of closing.
     pub head_time: Duration,
     /// Time for the answer to a request; then 503. Default 30 s, three of Prometheus' default
     /// scrape time-outs: nobody waits for a later answer.
@@ -31,7 +31,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            max_requests: 40,
+            max_requests: 100,
             max_connections: 256,
             handshake_time: Duration::from_secs(10),
             head_time: Duration::from_secs(20),
