@@ -1,68 +1,78 @@
-//! How long a scrape of a host with eight modules takes to encode, in both formats.
+//! What a scrape costs to encode, in CPU time: of a host with eight modules, and of 10,000 series.
+//! Each in both formats, as it is and with gzip, which Prometheus always asks for.
 
-use std::sync::Arc;
 use std::time::Duration;
 
+use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{Criterion, criterion_group, criterion_main};
-use nshield::enquiry::Enquiry;
-use nshield::hardserver::LookResult;
-use nshield::stattree::StatTree;
-use nshield::tools::Installation;
-use vcm_exporter::collect::{Schedule, Shared};
-use vcm_exporter::config::Config;
+use rustix::time::{ClockId, Timespec, clock_gettime};
+use tokio::runtime::{Builder, Runtime};
 use vcm_exporter::families::Exposition;
-use vcm_telemetry::exposition::Format;
+use vcm_telemetry::exposition::{Coding, Format};
 
-const MODULES: u16 = 8;
-const ENQUIRY: &str = include_str!("../../nshield/tests/fixtures/enquiry-healthy.txt");
-const STATTREE: &str = include_str!("../../nshield/tests/fixtures/stattree-one-module.txt");
+#[path = "../tests/reference/full.rs"]
+mod full;
 
-/// Repeats the module of a fixture, each time with another number and serial number.
-fn repeated(text: &str, head: &str, tail: &str) -> String {
-    let (before, rest) = text.split_once(head).unwrap_or((text, ""));
-    let end = rest
-        .find(tail)
-        .filter(|_| !tail.is_empty())
-        .unwrap_or(rest.len());
-    let (module, after) = rest.split_at(end);
-    let modules = (1..=MODULES).map(|number| {
-        let head = head.replace("#1", &format!("#{number}"));
-        head + &module.replace("1A2B", &format!("{number:04X}"))
-    });
-    before.to_owned() + &modules.collect::<String>() + after
-}
+/// The CPU time of the whole process, so that what else runs on the machine does not count.
+struct CpuTime;
 
-fn shared() -> Arc<Shared> {
-    let shared = Shared::new(
-        Installation::default(),
-        Config::default(),
-        Schedule::Every(Duration::from_secs(15)),
-    );
-    let mut state = shared.state();
-    state.enquiry_ended(Enquiry::parse(
-        repeated(ENQUIRY, "\nModule #1:\n", "").as_bytes(),
-    ));
-    state.hardserver_looked(LookResult::Up);
-    let statistics = repeated(STATTREE, "   +#1:\n      +ModuleObjStats", "+RemoteServers");
-    state.stattree_ended(Some(StatTree::parse(statistics.as_bytes())));
-    assert_eq!(state.module_statistics().len(), usize::from(MODULES));
-    let state_parts = &mut *state;
-    state_parts.icmp.current(&state_parts.modules);
-    drop(state);
-    Arc::new(shared)
-}
+impl Measurement for CpuTime {
+    type Intermediate = Duration;
+    type Value = Duration;
 
-fn encode(criterion: &mut Criterion) {
-    let exposition = Exposition::new(shared());
-    let mut group = criterion.benchmark_group("scrape of 8 modules");
-    for (name, format) in [
-        ("OpenMetrics", Format::OpenMetrics),
-        ("text 0.0.4", Format::Text),
-    ] {
-        group.bench_function(name, |bencher| bencher.iter(|| exposition.encode(format)));
+    fn start(&self) -> Duration {
+        let Timespec { tv_sec, tv_nsec } = clock_gettime(ClockId::ProcessCPUTime);
+        Duration::from_secs(tv_sec as u64) + Duration::from_nanos(tv_nsec as u64)
     }
-    group.finish();
+
+    fn end(&self, started: Duration) -> Duration {
+        self.start().saturating_sub(started)
+    }
+
+    fn add(&self, one: &Duration, other: &Duration) -> Duration {
+        *one + *other
+    }
+
+    fn zero(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn to_f64(&self, value: &Duration) -> f64 {
+        WallTime.to_f64(value)
+    }
+
+    fn formatter(&self) -> &dyn ValueFormatter {
+        WallTime.formatter()
+    }
 }
 
-criterion_group!(benches, encode);
+fn runtime() -> Runtime {
+    #[expect(
+        clippy::unwrap_used,
+        reason = "a benchmark without a runtime has nothing to say"
+    )]
+    Builder::new_current_thread().build().unwrap()
+}
+
+fn encode(criterion: &mut Criterion<CpuTime>) {
+    let runtime = runtime();
+    for (host, modules) in [("8 modules", 8), ("10,000 series", 137)] {
+        let exposition = Exposition::new(full::shared(modules));
+        let mut group = criterion.benchmark_group(host);
+        for format in Format::ALL {
+            for coding in Coding::ALL {
+                let name = format!("{format:?}, {coding:?}");
+                let encode = || runtime.block_on(exposition.encoded(format, coding));
+                group.bench_function(name, |bencher| bencher.iter(encode));
+            }
+        }
+        group.finish();
+    }
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().with_measurement(CpuTime);
+    targets = encode
+}
 criterion_main!(benches);

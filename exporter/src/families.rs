@@ -11,12 +11,13 @@ mod statistics;
 use std::fmt;
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use nshield::ModuleNumber;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::registry::Registry;
 use vcm_telemetry::build;
-use vcm_telemetry::exposition::{Format, render};
+use vcm_telemetry::exposition::{Coding, EncodeError, Format, Scrapes, render};
 use vcm_telemetry::families::{Families, Value};
 use vcm_telemetry::metric::{Descriptor, Info};
 use vcm_telemetry::process::{self, Process};
@@ -50,7 +51,8 @@ pub fn reference() -> Vec<Descriptor> {
 /// What a scrape encodes.
 #[derive(Debug)]
 pub struct Exposition {
-    registry: Registry,
+    registry: Arc<Registry>,
+    scrapes: Scrapes,
 }
 
 impl Exposition {
@@ -60,7 +62,19 @@ impl Exposition {
         let mut registry = Registry::default();
         registry.register_collector(Box::new(SharedState(shared)));
         registry.register_collector(Box::new(Process));
-        Self { registry }
+        let registry = Arc::new(registry);
+        let scrapes = Scrapes::new(&registry);
+        Self { registry, scrapes }
+    }
+
+    /// Returns everything as it is known at some moment after this call, encoded once for all who
+    /// scrape at the same time.
+    ///
+    /// # Errors
+    ///
+    /// If the text cannot be written or compressed, which is a defect.
+    pub async fn encoded(&self, format: Format, coding: Coding) -> Result<Bytes, Arc<EncodeError>> {
+        self.scrapes.encoded(format, coding).await
     }
 
     /// Writes everything that is known now.

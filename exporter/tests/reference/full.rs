@@ -11,7 +11,6 @@ use nshield::tools::Installation;
 use vcm_exporter::clock::UnixTime;
 use vcm_exporter::collect::{Schedule, Shared};
 use vcm_exporter::config::Config;
-use vcm_exporter::families::Exposition;
 use vcm_exporter::icmp::EchoEnd;
 use vcm_exporter::state::CollectorName;
 
@@ -62,6 +61,9 @@ const STATISTICS: [(&str, &[(&str, u64)]); 5] = [
     ("ModuleServerStats", &[("JobsOutstanding", 3)]),
 ];
 
+/// Echoes of each target, over all buckets of the histogram.
+const ECHOES: u64 = 300;
+
 const SERVER: [&str; 9] = [
     "Uptime",
     "CmdCount",
@@ -74,8 +76,8 @@ const SERVER: [&str; 9] = [
     "AuditDBFreeSpaceMB",
 ];
 
-/// The exposition of a host with so many modules.
-pub(crate) fn exposition(modules: u16) -> Exposition {
+/// What is known of a host with so many modules.
+pub(crate) fn shared(modules: u16) -> Arc<Shared> {
     let schedule = Schedule::Every(Duration::from_secs(15));
     let shared = Arc::new(Shared::new(
         Installation::default(),
@@ -89,15 +91,17 @@ pub(crate) fn exposition(modules: u16) -> Exposition {
     state.stattree_ended(Some(StatTree::parse(stattree(modules).as_bytes())));
     for target in state.icmp.current(&state.modules) {
         let record = state.icmp.record(&target);
-        let number = record.started();
-        let reply = EchoEnd::Reply(Duration::from_millis(1));
-        record.finished(number, reply, UnixTime(1_700_000_000.0));
+        for echo in 0..ECHOES {
+            let number = record.started();
+            let reply = EchoEnd::Reply(Duration::from_micros(40 * echo * echo));
+            record.finished(number, reply, UnixTime(1_700_000_000.123));
+        }
     }
     for name in CollectorName::ALL {
         state.collector_ended(name, None, Duration::from_millis(20));
     }
     drop(guard);
-    Exposition::new(shared)
+    shared
 }
 
 fn enquiry(modules: u16) -> String {
@@ -128,6 +132,12 @@ fn stattree(modules: u16) -> String {
             for (name, statistics) in groups {
                 let _ = writeln!(text, "      +{name}:");
                 for (id, value) in *statistics {
+                    // Counters of a busy host have many digits.
+                    let value = if *value < 10 {
+                        value * u64::from(number) * 7_919_131
+                    } else {
+                        *value
+                    };
                     let _ = writeln!(text, "         -{id:<20} {value}");
                 }
             }

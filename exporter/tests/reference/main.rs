@@ -7,7 +7,7 @@ mod full;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use vcm_exporter::families::reference;
+use vcm_exporter::families::{Exposition, reference};
 use vcm_telemetry::exposition::Format;
 use vcm_telemetry::lint::problems;
 use vcm_telemetry::reference::{UPDATE, is_up_to_date};
@@ -40,7 +40,7 @@ fn every_recording_rule_is_in_the_reference() {
 #[test]
 fn what_is_exported_is_what_is_described_and_all_of_it() {
     for format in [Format::Text, Format::OpenMetrics] {
-        let text = full::exposition(2).encode(format).unwrap();
+        let text = Exposition::new(full::shared(2)).encode(format).unwrap();
         assert_eq!(problems(&text, &reference()), Vec::<String>::new());
         let described: BTreeSet<_> = reference().iter().map(|metric| metric.name).collect();
         let missing: Vec<_> = described
@@ -84,7 +84,9 @@ fn names_are_ours_and_none_of_keysafe_5() {
 
 #[test]
 fn a_module_has_at_most_80_series() {
-    let text = full::exposition(3).encode(Format::Text).unwrap();
+    let text = Exposition::new(full::shared(3))
+        .encode(Format::Text)
+        .unwrap();
     for module in 1..=3 {
         let label = format!("module=\"{module}\"");
         let series = text.lines().filter(|line| line.contains(&label)).count();
