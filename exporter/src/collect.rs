@@ -12,14 +12,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use nshield::icmp::Pinger;
 use nshield::tools::Installation;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use crate::commands::Command;
 use crate::config::Config;
-use crate::icmp::Targets;
+use crate::icmp::Board;
 use crate::memory::{self, MemoryError};
 use crate::modules::KnownModules;
 use crate::state::{CollectorName, State};
@@ -55,10 +54,11 @@ pub struct Shared {
     pub installation: Installation,
     /// When tools are run.
     pub schedule: Schedule,
+    /// What the prober shows.
+    pub icmp: Board,
     demands: [Demand; CollectorName::ALL.len()],
     config: watch::Sender<Arc<Config>>,
     memory: Option<PathBuf>,
-    pinger: Pinger,
     state: Mutex<State>,
 }
 
@@ -66,16 +66,14 @@ impl Shared {
     /// Creates the state before the first run.
     #[must_use]
     pub fn new(installation: Installation, config: Config, schedule: Schedule) -> Self {
-        let targets = Targets::new(config.icmp.targets.clone(), config.icmp.discover);
-        let state = Mutex::new(State::new(schedule.spacing(), targets));
-        let pinger = Pinger::new();
+        let state = Mutex::new(State::new(schedule.spacing()));
         Self {
             installation,
             schedule,
+            icmp: Board::new(&config.icmp),
             demands: CollectorName::ALL.map(|_| Demand::default()),
             config: watch::Sender::new(Arc::new(config)),
             memory: None,
-            pinger,
             state,
         }
     }

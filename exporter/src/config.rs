@@ -4,14 +4,21 @@
 //! line and key. Read at the start, at each reload and by `--config.check`.
 
 mod files;
+mod host_name;
 mod icmp;
+mod probe;
 
 use std::path::Path;
 
 use vcm_yaml::{Document, YamlError};
 
 pub use files::{FilesError, load as load_files};
-pub use icmp::{ICMP_INTERVAL, ICMP_LATE_WINDOW, ICMP_TIMEOUT, IcmpConfig};
+pub(crate) use host_name::host_name;
+pub use icmp::{
+    ICMP_INTERVAL, ICMP_LATE_WINDOW, ICMP_RENEW_AFTER, ICMP_RESOLVE_INTERVAL, ICMP_SIZE,
+    ICMP_TIMEOUT, IcmpConfig,
+};
+pub use probe::{Allowed, Network, PROBE_PARALLEL, PROBE_TIMEOUT, ProbeConfig};
 
 /// What messages call a text that is from no file.
 const NO_FILE: &str = "configuration";
@@ -21,6 +28,8 @@ const NO_FILE: &str = "configuration";
 pub struct Config {
     /// Echoes.
     pub icmp: IcmpConfig,
+    /// One-off probes.
+    pub probe: ProbeConfig,
 }
 
 impl Config {
@@ -45,8 +54,10 @@ impl Config {
     fn read(document: &Document) -> Result<Self, YamlError> {
         document.read(|root| {
             let icmp = root.section("icmp", IcmpConfig::read);
+            let probe = root.section("probe", ProbeConfig::read);
             Some(Self {
                 icmp: icmp.unwrap_or_default(),
+                probe: probe.unwrap_or_default(),
             })
         })
     }

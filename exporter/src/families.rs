@@ -23,6 +23,7 @@ use vcm_telemetry::metric::{Descriptor, Info};
 use vcm_telemetry::process::{self, Process};
 
 use crate::collect::Shared;
+use crate::icmp::Sample;
 use crate::state::{CollectorName, State};
 
 const BUILD: Info<3> = build::info(
@@ -94,20 +95,26 @@ impl Collector for SharedState {
     fn encode(&self, encoder: DescriptorEncoder) -> fmt::Result {
         let state = self.0.state();
         let mut families = Families::new(encoder);
-        write_observed(&state, &mut families)?;
+        let icmp = state.collectors.contains_key(&CollectorName::Icmp);
+        let echoes = if icmp {
+            self.0.icmp.samples()
+        } else {
+            Vec::new()
+        };
+        write_observed(&state, &echoes, &mut families)?;
         exporter::write(&state, &mut families)?;
         build::write(&mut families, &BUILD)
     }
 }
 
 /// Writes what was observed of the host, without anything about the exporter itself.
-fn write_observed(state: &State, families: &mut Families<'_>) -> fmt::Result {
+fn write_observed(state: &State, echoes: &[Sample], families: &mut Families<'_>) -> fmt::Result {
     hardserver::write(state, families)?;
     if state.runs(CollectorName::Enquiry) {
         module::write(state, families)?;
     }
     statistics::write(state, families)?;
-    icmp::write(state, families)
+    icmp::write(echoes, families)
 }
 
 /// The value of the label `module`.

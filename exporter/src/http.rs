@@ -3,6 +3,7 @@
 
 mod deadline;
 mod landing;
+mod probe;
 
 use std::sync::Arc;
 
@@ -52,6 +53,7 @@ impl HttpState {
 pub fn router(state: Arc<HttpState>) -> Router {
     Router::new()
         .route(&state.telemetry_path, get(metrics))
+        .route("/probe", get(probe::probe))
         .route("/", get(index))
         .route("/-/healthy", get(healthy))
         .route("/-/ready", get(ready))

@@ -16,7 +16,6 @@ use tokio::time::Instant;
 
 use crate::clock::UnixTime;
 use crate::commands::{Command, CommandRecord};
-use crate::icmp::Targets;
 use crate::modules::KnownModules;
 use crate::reload::ReloadRecord;
 use crate::start_time::StartTime;
@@ -118,8 +117,6 @@ pub struct State {
     pub collectors: BTreeMap<CollectorName, CollectorRecord>,
     /// All runs of each tool.
     pub commands: BTreeMap<Command, CommandRecord>,
-    /// All echoes.
-    pub icmp: Targets,
     /// How the newest reading of the configuration went.
     pub config_reload: ReloadRecord,
     /// Labels and statistics that the parsers do not know, each counted once.
@@ -131,7 +128,7 @@ pub struct State {
 impl State {
     /// Creates the state before the first run.
     #[must_use]
-    pub fn new(spacing: Duration, icmp: Targets) -> Self {
+    pub fn new(spacing: Duration) -> Self {
         Self {
             started: Instant::now(),
             spacing,
@@ -148,7 +145,6 @@ impl State {
             commands: Command::ALL
                 .map(|command| (command, CommandRecord::default()))
                 .into(),
-            icmp,
             config_reload: ReloadRecord::started(),
             unknown_statistics: Unknown::default(),
             unknown_states: Unknown::default(),

@@ -1,107 +1,102 @@
-//! Collector `icmp`: one echo per target and interval, without pause.
+//! Collector `icmp`: keeps the prober's thread running and tells it of changes.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use nshield::icmp::{Echo, EchoError};
-use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use nshield::ModuleNumber;
+use tokio::time::{MissedTickBehavior, interval};
 
-use super::{Shared, cause};
-use crate::clock::UnixTime;
-use crate::icmp::{EchoEnd, Target};
+use super::Shared;
+use crate::icmp::{HEARTBEAT, Lookup, Prober, Start};
 use crate::state::CollectorName;
 
-/// Runs for ever. Echoes overlap: one that is lost delays no other.
+/// Time between two looks at the prober's progress and at the modules' addresses.
+const LOOK_SPACING: Duration = Duration::from_secs(1);
+
+/// Without a completed slot for this long the prober stands still.
+const STANDSTILL: Duration = HEARTBEAT.saturating_mul(2);
+
+/// Runs until the prober's thread ends, which it does not by itself.
 pub async fn run(shared: Arc<Shared>) {
-    let mut ticks = interval(shared.config().icmp.interval);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut rounds = JoinSet::new();
+    let mut modules = addresses(&shared);
+    let mut prober = match Prober::start(start(&shared, modules.clone())) {
+        Ok(prober) => prober,
+        Err(error) => return tracing::error!(%error, "cannot start the prober"),
+    };
+    let started = Instant::now();
+    let mut reported = None;
+    let mut changes = shared.config_changes();
+    let mut looks = interval(LOOK_SPACING);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            _ = ticks.tick() => {
-                let late = shared.config().icmp.late_window;
-                rounds.spawn(round(Arc::clone(&shared), late));
+            () = prober.ended() => return,
+            changed = changes.changed() => {
+                if changed.is_ok() {
+                    prober.reconfigure(shared.config().icmp.clone());
+                }
             }
-            Some(_) = rounds.join_next() => {}
+            _ = looks.tick() => {
+                let now = addresses(&shared);
+                if now != modules {
+                    prober.follow(now.clone());
+                    modules = now;
+                }
+                report(&shared, started, &mut reported);
+            }
         }
     }
 }
 
 /// Sends one echo to every target and waits for the end of each, not for late replies.
 pub async fn once(shared: &Arc<Shared>) {
-    round(Arc::clone(shared), Duration::ZERO).await;
-}
-
-async fn round(shared: Arc<Shared>, late: Duration) {
-    let started = Instant::now();
-    let targets = {
-        let mut state = shared.state();
-        let state = &mut *state;
-        state.icmp.current(&state.modules)
-    };
-    let mut echoes = JoinSet::new();
-    let mut late_replies = JoinSet::new();
-    for target in targets {
-        echoes.spawn(echo(Arc::clone(&shared), target, late));
-    }
-    let mut not_sent = None;
-    while let Some(ended) = echoes.join_next().await {
-        let Ok((failure, waiting)) = ended else {
-            continue;
-        };
-        not_sent = not_sent.or(failure);
-        if let Some(waiting) = waiting {
-            late_replies.spawn(waiting);
+    let begun = Instant::now();
+    let failure = match Prober::once(start(shared, addresses(shared))) {
+        Ok(mut prober) => {
+            prober.ended().await;
+            shared.icmp.trouble()
         }
-    }
-    shared
-        .state()
-        .collector_ended(CollectorName::Icmp, not_sent.as_deref(), started.elapsed());
-    while late_replies.join_next().await.is_some() {}
-}
-
-/// Sends one echo and counts its end. Returns why it could not be sent, and what waits for a late
-/// reply.
-async fn echo(
-    shared: Arc<Shared>,
-    target: Target,
-    late: Duration,
-) -> (
-    Option<String>,
-    Option<impl Future<Output = ()> + Send + 'static>,
-) {
-    let number = shared.state().icmp.record(&target).started();
-    let wait = shared.config().icmp.timeout;
-    let (echo, waiting) = shared
-        .pinger
-        .echo_watching_late(target.address, wait, late)
-        .await;
-    let end = EchoEnd::from(&echo);
-    // Whatever else came back, it was sent: only an error of our own says nothing of the target.
-    let failure = match &echo {
-        Echo::Error(error) => Some(not_sent(&target, error)),
-        Echo::Reply { .. }
-        | Echo::Timeout
-        | Echo::Unreachable { .. }
-        | Echo::TimeExceeded { .. }
-        | Echo::Other { .. } => None,
+        Err(error) => Some(error.to_string()),
     };
-    let socket = shared.pinger.socket_kind(target.address).ok();
-    {
-        let mut state = shared.state();
-        let record = state.icmp.record(&target);
-        record.socket = socket;
-        record.finished(number, end, UnixTime::now());
-    }
-    let waiting = waiting.map(|waiting| async move {
-        if waiting.arrived().await {
-            shared.state().icmp.record(&target).late_replies += 1;
-        }
-    });
-    (failure, waiting)
+    let mut state = shared.state();
+    state.collector_ended(CollectorName::Icmp, failure.as_deref(), begun.elapsed());
 }
 
-fn not_sent(target: &Target, error: &EchoError) -> String {
-    format!("target {:?}: {}", target.name, cause::chain(error))
+fn start(shared: &Shared, modules: BTreeMap<ModuleNumber, IpAddr>) -> Start {
+    Start {
+        board: shared.icmp.clone(),
+        config: shared.config().icmp.clone(),
+        modules,
+        lookup: Lookup::default(),
+    }
+}
+
+/// A module that loses its address keeps the last known one.
+fn addresses(shared: &Shared) -> BTreeMap<ModuleNumber, IpAddr> {
+    let state = shared.state();
+    let modules = state.modules.iter();
+    modules
+        .filter_map(|(number, identity)| Some((number, identity.address?)))
+        .collect()
+}
+
+/// Reports each completed slot as a run of the collector, and a standstill as one that failed.
+fn report(shared: &Shared, started: Instant, reported: &mut Option<Instant>) {
+    let progress = shared.icmp.progress();
+    let silent = progress.unwrap_or(started).elapsed();
+    let failure = if silent > STANDSTILL {
+        Some(format!(
+            "no echo was sent or waited for in {} s",
+            silent.as_secs()
+        ))
+    } else if progress == *reported {
+        return;
+    } else {
+        shared.icmp.trouble()
+    };
+    *reported = progress;
+    let mut state = shared.state();
+    state.collector_ended(CollectorName::Icmp, failure.as_deref(), shared.icmp.took());
 }

@@ -6,8 +6,7 @@ use vcm_telemetry::families::{Families, Value};
 use vcm_telemetry::metric::{Counter, Described, Gauge, Histogram, Info};
 
 use super::module_value;
-use crate::icmp::{EchoEnd, TargetKey, TargetRecord};
-use crate::state::State;
+use crate::icmp::{Sample, TargetKey};
 
 const ECHO_REQUESTS: Counter<2> = Counter::new(
     "nshield_icmp_echo_requests_total",
@@ -69,70 +68,70 @@ pub(super) const METRICS: &[&dyn Described] = &[
     &TARGET_INFO,
 ];
 
-pub(super) fn write(state: &State, families: &mut Families<'_>) -> fmt::Result {
-    write_counters(state, families)?;
-    families.histogram(&RTT, rows(state, |record| Some(&record.rtt)))?;
+pub(super) fn write(samples: &[Sample], families: &mut Families<'_>) -> fmt::Result {
+    write_counters(samples, families)?;
+    families.histogram(&RTT, rows(samples, |sample| Some(&sample.rtt)))?;
     families.gauge(
         &LAST_PROBE_SUCCESS,
-        rows(state, |record| {
-            let replied = matches!(record.newest()?, EchoEnd::Reply(_));
-            Some(f64::from(u8::from(replied)))
+        rows(samples, |sample| {
+            Some(f64::from(u8::from(sample.newest_replied?)))
         }),
     )?;
     families.gauge(
         &LAST_REPLY,
-        rows(state, |record| {
-            Some(record.last_reply.map_or(0.0, |at| at.0))
+        rows(samples, |sample| {
+            Some(sample.last_reply.map_or(0.0, |at| at.0))
         }),
     )?;
-    let targets = state.icmp.records();
-    families.info(
-        &TARGET_INFO,
-        targets.map(|(key, record)| target_info(key, record)),
-    )
+    families.info(&TARGET_INFO, samples.iter().map(target_info))
 }
 
-fn write_counters(state: &State, families: &mut Families<'_>) -> fmt::Result {
-    families.counter(&ECHO_REQUESTS, rows(state, |record| Some(record.requests)))?;
+fn write_counters(samples: &[Sample], families: &mut Families<'_>) -> fmt::Result {
+    families.counter(
+        &ECHO_REQUESTS,
+        rows(samples, |sample| Some(sample.requests)),
+    )?;
     families.counter(
         &ECHO_REPLIES,
-        rows(state, |record| Some(record.rtt.count())),
+        rows(samples, |sample| Some(sample.rtt.count())),
     )?;
-    families.counter(&TIMEOUTS, rows(state, |record| Some(record.timeouts)))?;
+    families.counter(&TIMEOUTS, rows(samples, |sample| Some(sample.timeouts)))?;
     families.counter(
         &ERRORS,
-        state.icmp.records().flat_map(|(key, record)| {
-            let [target, module] = target_values(key);
-            let errors = record.errors.iter();
-            errors.map(move |(reason, count)| ([target, module, reason.as_str().into()], *count))
+        samples.iter().flat_map(|sample| {
+            let [target, module] = target_values(sample.key());
+            let errors = sample.errors();
+            errors.map(move |(reason, count)| ([target, module, reason.as_str().into()], count))
         }),
     )?;
     families.counter(
         &LATE_REPLIES,
-        rows(state, |record| Some(record.late_replies)),
+        rows(samples, |sample| Some(sample.late_replies)),
     )
 }
 
 fn rows<'a, V: 'a>(
-    state: &'a State,
-    value: impl Fn(&'a TargetRecord) -> Option<V> + 'a,
+    samples: &'a [Sample],
+    value: impl Fn(&'a Sample) -> Option<V> + 'a,
 ) -> impl Iterator<Item = ([Value<'a>; 2], V)> {
-    let records = state.icmp.records();
-    records.filter_map(move |(key, record)| Some((target_values(key), value(record)?)))
+    let samples = samples.iter();
+    samples.filter_map(move |sample| Some((target_values(sample.key()), value(sample)?)))
 }
 
 fn target_values((name, module): &TargetKey) -> [Value<'_>; 2] {
     [name.into(), module.map(module_value).into()]
 }
 
-fn target_info<'a>(key: &'a TargetKey, record: &'a TargetRecord) -> [Value<'a>; 5] {
-    let [target, module] = target_values(key);
-    let family = if record.address.is_ipv4() {
-        "ipv4"
-    } else {
-        "ipv6"
-    };
-    let socket = record.socket.map_or("none", |socket| socket.as_str());
-    let address = Value::Shown(&record.address);
-    [target, module, address, family.into(), socket.into()]
+fn target_info(sample: &Sample) -> [Value<'_>; 5] {
+    let [target, module] = target_values(sample.key());
+    let place = &sample.place;
+    let socket = place.socket.map_or("none", |socket| socket.as_str());
+    let address = Value::shown(place.address.as_ref());
+    [
+        target,
+        module,
+        address,
+        place.family().into(),
+        socket.into(),
+    ]
 }

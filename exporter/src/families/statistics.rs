@@ -268,7 +268,6 @@ mod tests {
     use nshield::stattree::StatTree;
 
     use super::*;
-    use crate::icmp::Targets;
 
     #[test]
     fn a_device_is_a_modules_only_where_both_are_numbered_alike() {
@@ -285,7 +284,7 @@ mod tests {
                 format!("+{name}:\n{}", below.collect::<String>())
             };
             let text = node("PerModule", modules) + &node("PerDevice", devices);
-            let mut state = State::new(Duration::from_secs(15), Targets::new(Vec::new(), false));
+            let mut state = State::new(Duration::from_secs(15));
             state.stattree_ended(Some(StatTree::parse(text.as_bytes())));
             let statistics = state.module_statistics();
             assert_eq!(statistics.len(), modules.len(), "{text}");

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::HttpState;
-use crate::icmp::EchoEnd;
+use crate::icmp::Sample;
 use crate::state::State;
 
 const STYLE: &str = "body{font-family:sans-serif;margin:2em;max-width:70em}\
@@ -32,7 +32,7 @@ pub(super) fn page(http: &HttpState) -> String {
         &mut page,
         "Echoes",
         &["Target", "Address", "Newest echo", "Time-outs"],
-        echoes(&state),
+        echoes(&http.shared.icmp.samples()),
     );
     let columns = ["Collector", "Newest run", "Took"];
     table(&mut page, "Collectors", &columns, collectors(&state));
@@ -62,24 +62,22 @@ fn modules(state: &State) -> Vec<Vec<String>> {
     state.module_conditions().into_iter().map(row).collect()
 }
 
-fn echoes(state: &State) -> Vec<Vec<String>> {
-    let newest = |end| match end {
-        None => String::new(),
-        Some(EchoEnd::Reply(rtt)) => format!("reply after {rtt:.1?}"),
-        Some(EchoEnd::Timeout) => "timed out".to_owned(),
-        Some(EchoEnd::Error(reason)) => reason.as_str().to_owned(),
+fn echoes(samples: &[Sample]) -> Vec<Vec<String>> {
+    let row = |sample: &Sample| {
+        let newest = match sample.newest_replied {
+            None => "",
+            Some(true) => "replied",
+            Some(false) => "no reply",
+        };
+        let address = sample.place.address.as_ref();
+        vec![
+            sample.key().0.clone(),
+            address.map(ToString::to_string).unwrap_or_default(),
+            newest.to_owned(),
+            sample.timeouts.to_string(),
+        ]
     };
-    let records = state.icmp.records();
-    records
-        .map(|((name, _), record)| {
-            vec![
-                name.clone(),
-                record.address.to_string(),
-                newest(record.newest()),
-                record.timeouts.to_string(),
-            ]
-        })
-        .collect()
+    samples.iter().map(row).collect()
 }
 
 fn collectors(state: &State) -> Vec<Vec<String>> {

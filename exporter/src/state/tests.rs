@@ -13,7 +13,7 @@ const THREE: &[u8] =
     include_bytes!("../../../nshield/tests/fixtures/enquiry-one-of-three-failed.txt");
 
 fn state() -> State {
-    State::new(SPACING, Targets::new(Vec::new(), false))
+    State::new(SPACING)
 }
 
 fn words(state: &State) -> Vec<&'static str> {

@@ -217,12 +217,12 @@ async fn reads_the_configuration_again_when_asked_and_says_what_is_wrong() {
     std::fs::write(&file, "icmp: {interval: 2s}").unwrap();
     assert_eq!(ask("GET").await.0, StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!(ask("POST").await.0, StatusCode::OK);
-    assert_eq!(shared.config().icmp.interval, Duration::from_secs(2));
+    assert_eq!(shared.config().icmp.echo.interval, Duration::from_secs(2));
     std::fs::write(&file, "icmp: {interval: 3s, colour: red}").unwrap();
     let (status, text) = ask("PUT").await;
     assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
     assert!(text.contains("exporter.yml:1: icmp.colour: "), "{text}");
-    assert_eq!(shared.config().icmp.interval, Duration::from_secs(2));
+    assert_eq!(shared.config().icmp.echo.interval, Duration::from_secs(2));
 }
 
 #[tokio::test]

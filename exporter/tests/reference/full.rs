@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use nshield::enquiry::Enquiry;
 use nshield::hardserver::LookResult;
+use nshield::icmp::SocketKind;
 use nshield::stattree::StatTree;
 use nshield::tools::Installation;
 use vcm_exporter::clock::UnixTime;
 use vcm_exporter::collect::{Schedule, Shared};
 use vcm_exporter::config::Config;
-use vcm_exporter::icmp::EchoEnd;
+use vcm_exporter::icmp::{Address, EchoEnd, Place, TargetRecord};
 use vcm_exporter::state::CollectorName;
 
 const STATISTICS: [(&str, &[(&str, u64)]); 5] = [
@@ -89,11 +90,19 @@ pub(crate) fn shared(modules: u16) -> Arc<Shared> {
     state.enquiry_ended(Enquiry::parse(enquiry(modules).as_bytes()));
     state.hardserver_looked(LookResult::Up);
     state.stattree_ended(Some(StatTree::parse(stattree(modules).as_bytes())));
-    for target in state.icmp.current(&state.modules) {
-        let record = state.icmp.record(&target);
-        for echo in 0..ECHOES {
-            let number = record.started();
-            let reply = EchoEnd::Reply(Duration::from_micros(40 * echo * echo));
+    let records = state.modules.iter().map(|(number, identity)| {
+        let record = TargetRecord::new((format!("module{number}"), Some(number)));
+        record.set_place(Place {
+            address: identity.address.map(Address::from),
+            socket: Some(SocketKind::Datagram),
+        });
+        Arc::new(record)
+    });
+    shared.icmp.show(records.collect());
+    for record in shared.icmp.records().iter() {
+        for number in 0..ECHOES {
+            record.started();
+            let reply = EchoEnd::Reply(Duration::from_micros(40 * number * number));
             record.finished(number, reply, UnixTime(1_700_000_000.123));
         }
     }

@@ -1,0 +1,611 @@
+//! What the prober's thread does: slot by slot it ends what has timed out, sends what is due, and
+//! takes in what arrives. The only owner of everything it keeps, so that nothing is locked.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use nshield::ModuleNumber;
+use nshield::icmp::{EchoError, Message};
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::sync::oneshot;
+use tokio::task::{JoinSet, yield_now};
+use tokio::time::sleep_until;
+
+use super::address::Address;
+use super::board::Board;
+use super::channels::{ChannelId, Channels, Opened, Renewal, Route};
+use super::flights::{EchoId, End, Flight, Flights, Launch};
+use super::names::{Ended, Known, Names};
+use super::prober::{Command, OneEcho, OneEnd, Start};
+use super::receiver::{Arrival, Socket, SocketId};
+use super::record::Place;
+use super::roster::{Roster, TargetId};
+use super::target::{Destination, EchoConfig, current};
+use super::wheel::{SLOT, Slot};
+use super::{EchoEnd, ErrorReason};
+use crate::clock::UnixTime;
+use crate::config::IcmpConfig;
+
+/// The longest time between two slots, whether anything is to be done or not: the sign of life.
+pub const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// Echoes sent before what has arrived is looked at. A reply that arrives meanwhile is timed too
+/// late by what is left of that; looking costs as much as a fifth of an echo.
+const CHUNK: usize = 8;
+
+/// How long after a socket could not be opened the next attempt is made.
+const REOPEN_AFTER: Duration = Duration::from_secs(1);
+
+/// Time between two looks for sockets that nobody uses.
+const TIDY_AFTER: Duration = Duration::from_secs(30);
+
+/// Time between two lines about new identifiers.
+const RENEWAL_LINE_SPACING: Duration = Duration::from_secs(600);
+
+/// Echoes in each slot of a run that sends only one to every target.
+const ONCE_PER_SLOT: usize = 100;
+
+/// Whose an echo is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    Target(TargetId),
+    One(u64),
+}
+
+/// Somebody who waits for the end of one echo.
+#[derive(Debug)]
+struct Waiting {
+    answer: oneshot::Sender<OneEnd>,
+    end: OneEnd,
+}
+
+/// Why an echo was not sent.
+#[derive(Debug, Clone)]
+struct Fault {
+    reason: ErrorReason,
+    text: String,
+}
+
+impl Fault {
+    fn send(error: &dyn std::error::Error) -> Self {
+        Self {
+            reason: ErrorReason::Send,
+            text: chain(error),
+        }
+    }
+}
+
+impl From<&EchoError> for Fault {
+    fn from(error: &EchoError) -> Self {
+        let reason = match error {
+            EchoError::Permission { .. } => ErrorReason::Permission,
+            EchoError::Send { .. } | EchoError::Library { .. } => ErrorReason::Send,
+        };
+        Self {
+            reason,
+            text: chain(error),
+        }
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+/// The prober's state.
+#[derive(Debug)]
+pub(super) struct Engine {
+    started: Instant,
+    board: Board,
+    config: IcmpConfig,
+    modules: BTreeMap<ModuleNumber, IpAddr>,
+    roster: Roster,
+    flights: Flights<Owner>,
+    channels: Channels<Socket>,
+    names: Names,
+    waiting: BTreeMap<u64, Waiting>,
+    /// Sockets that could not be opened, until when and why.
+    closed: Vec<(Route, Duration, Fault)>,
+    sockets: JoinSet<SocketId>,
+    sockets_opened: u32,
+    arrivals: UnboundedReceiver<Arrival>,
+    arriving: UnboundedSender<Arrival>,
+    tidied: Duration,
+    completed: Duration,
+    renewal_logged: Option<Duration>,
+}
+
+impl Engine {
+    pub(super) fn new(start: Start) -> Self {
+        let (arriving, arrivals) = mpsc::unbounded_channel();
+        let mut engine = Self {
+            started: Instant::now(),
+            flights: Flights::new(start.config.late_window),
+            board: start.board,
+            config: start.config,
+            modules: start.modules,
+            roster: Roster::default(),
+            channels: Channels::default(),
+            names: Names::new(start.lookup),
+            waiting: BTreeMap::new(),
+            closed: Vec::new(),
+            sockets: JoinSet::new(),
+            sockets_opened: 0,
+            arrivals,
+            arriving,
+            tidied: Duration::ZERO,
+            completed: Duration::ZERO,
+            renewal_logged: None,
+        };
+        engine.plan();
+        engine
+    }
+
+    /// Runs until there is nobody left to give commands.
+    pub(super) async fn run(mut self, mut commands: UnboundedReceiver<Command>) {
+        loop {
+            let wake = self.started + self.next().begins();
+            tokio::select! {
+                biased;
+                Some(arrival) = self.arrivals.recv() => self.arrived(&arrival),
+                command = commands.recv() => match command {
+                    Some(command) => self.obey(command).await,
+                    None => return,
+                },
+                Some(socket) = self.sockets.join_next() => self.socket_ended(socket.ok()),
+                Some(ended) = self.names.ended() => self.resolved(ended),
+                () = sleep_until(wake.into()) => self.slot().await,
+            }
+        }
+    }
+
+    /// Sends one echo to every target, each in a slot of its share, and runs until all have ended.
+    pub(super) async fn run_once(mut self, _commands: UnboundedReceiver<Command>) {
+        self.resolve_all().await;
+        for chunk in self.roster.ids().chunks(ONCE_PER_SLOT) {
+            self.send(chunk).await;
+            self.rest().await;
+        }
+        while self.flights.in_time() > 0 {
+            self.rest().await;
+        }
+    }
+
+    /// Waits for the answers to all lookups; each has its own time-out.
+    async fn resolve_all(&mut self) {
+        self.names.start_due(Slot::current(self.now()));
+        while let Some(ended) = self.names.ended().await {
+            self.resolved(ended);
+        }
+    }
+
+    /// Lets a slot pass.
+    async fn rest(&mut self) {
+        let next = self.started + self.now() + SLOT;
+        while Instant::now() < next {
+            tokio::select! {
+                biased;
+                Some(arrival) = self.arrivals.recv() => self.arrived(&arrival),
+                () = sleep_until(next.into()) => {}
+            }
+        }
+        self.settle().await;
+        self.expire(Slot::current(self.now()));
+    }
+
+    fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Returns the next slot in which anything is to be done.
+    fn next(&self) -> Slot {
+        let alive = Slot::from(self.completed + HEARTBEAT);
+        [self.roster.next(), self.flights.next(), self.names.next()]
+            .into_iter()
+            .flatten()
+            .fold(alive, Slot::min)
+    }
+
+    async fn slot(&mut self) {
+        let begun = Instant::now();
+        self.settle().await;
+        let slot = Slot::current(self.now());
+        self.expire(slot);
+        self.names.start_due(slot);
+        let due = self.roster.take_due(slot);
+        self.send(&due).await;
+        if self.now() >= self.tidied + TIDY_AFTER {
+            self.tidy();
+        }
+        self.completed = self.now();
+        self.board
+            .slot_completed((!due.is_empty()).then(|| begun.elapsed()));
+    }
+
+    /// Sends in chunks and takes the time of what arrives in between.
+    async fn send(&mut self, due: &[TargetId]) {
+        for chunk in due.chunks(CHUNK) {
+            for id in chunk {
+                self.probe(*id).await;
+            }
+            self.look().await;
+        }
+    }
+
+    /// Lets the sockets be read and takes in what they held. Returns whether there was anything.
+    async fn look(&mut self) -> bool {
+        yield_now().await;
+        let mut any = false;
+        while let Ok(arrival) = self.arrivals.try_recv() {
+            self.arrived(&arrival);
+            any = true;
+        }
+        any
+    }
+
+    /// Takes in everything that has arrived, so that a pause of this program makes no time-out.
+    async fn settle(&mut self) {
+        while self.look().await {}
+    }
+
+    fn expire(&mut self, slot: Slot) {
+        for flight in self.flights.expire(slot) {
+            self.ended(&flight, EchoEnd::Timeout, None);
+        }
+    }
+
+    async fn probe(&mut self, id: TargetId) {
+        let Some((address, echo)) = self.where_to(id) else {
+            return;
+        };
+        let number = self.flights.number();
+        let sent = match address.clone() {
+            Some(address) => {
+                self.renew(id).await;
+                let channel = self.roster.get(id).and_then(|probed| probed.channel);
+                self.launch(Owner::Target(id), number, &address, &echo, channel)
+                    .await
+            }
+            None => Err(Fault {
+                reason: ErrorReason::Resolve,
+                text: "its name has no address".to_owned(),
+            }),
+        };
+        let Some(probed) = self.roster.get_mut(id) else {
+            return;
+        };
+        probed.record.started();
+        if let Ok(channel) = &sent {
+            probed.channel = Some(*channel);
+        }
+        let channel = probed
+            .channel
+            .and_then(|channel| self.channels.get(channel));
+        let socket = channel.map(|channel| channel.socket.kind());
+        probed.set_place(Place { address, socket });
+        let fault = sent.err();
+        if let Some(fault) = &fault {
+            let end = EchoEnd::Error(fault.reason);
+            probed.record.finished(number.get(), end, UnixTime::now());
+        }
+        self.note_fault(id, fault);
+    }
+
+    /// Returns where the next echo to a target goes: nowhere yet while its name is looked up for
+    /// the first time, and to no address where that failed.
+    fn where_to(&self, id: TargetId) -> Option<(Option<Address>, EchoConfig)> {
+        let probed = self.roster.get(id)?;
+        let address = match &probed.target.destination {
+            Destination::Address(address) => Some(address.clone()),
+            Destination::Host { host, prefer } => match self.names.known(host) {
+                Known::NotYet => return None,
+                Known::Nothing => None,
+                Known::Addresses(addresses) => {
+                    let in_use = probed.place.address.as_ref().map(Address::ip);
+                    prefer.choose(addresses, in_use).map(Address::from)
+                }
+            },
+        };
+        Some((address, probed.target.echo.clone()))
+    }
+
+    async fn launch(
+        &mut self,
+        owner: Owner,
+        number: EchoId,
+        address: &Address,
+        echo: &EchoConfig,
+        channel: Option<ChannelId>,
+    ) -> Result<ChannelId, Fault> {
+        let to = address
+            .socket_address()
+            .map_err(|error| Fault::send(&error))?;
+        let route = Route {
+            family: address.family(),
+            source: echo.source.of(address.family()).cloned(),
+        };
+        let fits = |id: &ChannelId| {
+            self.channels
+                .get(*id)
+                .is_some_and(|found| found.route == route)
+        };
+        let id = match channel.filter(fits).or_else(|| self.channels.usual(&route)) {
+            Some(id) => id,
+            None => self.open(route).await?,
+        };
+        let full = || Fault {
+            reason: ErrorReason::Send,
+            text: "all sequence numbers are in use".to_owned(),
+        };
+        let channel = self.channels.get_mut(id).ok_or_else(full)?;
+        let (ident, sequence) = (channel.ident, &mut channel.sequence);
+        let request = self
+            .flights
+            .request(id, ident, sequence, number)
+            .ok_or_else(full)?;
+        let (at, timeout) = (self.started.elapsed(), echo.timeout);
+        channel
+            .socket
+            .send(to, request, echo.size)
+            .map_err(|error| Fault::from(&error))?;
+        self.flights.sent(
+            id,
+            request,
+            Launch {
+                owner,
+                to,
+                at,
+                timeout,
+            },
+        );
+        Ok(id)
+    }
+
+    /// Opens an identifier for a route. A failure is kept for a while, so that 1,000 targets do not
+    /// try it one after the other.
+    async fn open(&mut self, route: Route) -> Result<ChannelId, Fault> {
+        let now = self.now();
+        self.closed.retain(|(_, until, _)| now < *until);
+        if let Some((_, _, fault)) = self.closed.iter().find(|(closed, _, _)| *closed == route) {
+            return Err(fault.clone());
+        }
+        let socket = match self.channels.shared_socket(&route) {
+            Some(socket) => Ok(socket),
+            None => self.open_socket(&route).await,
+        };
+        match socket {
+            Ok(socket) => Ok(self.channels.add(route, socket, now)),
+            Err(fault) => {
+                self.closed.push((route, now + REOPEN_AFTER, fault.clone()));
+                Err(fault)
+            }
+        }
+    }
+
+    async fn open_socket(&mut self, route: &Route) -> Result<Arc<Socket>, Fault> {
+        let source = route
+            .source
+            .as_ref()
+            .map(Address::socket_address)
+            .transpose();
+        let source = source.map_err(|error| Fault::send(&error))?;
+        self.sockets_opened += 1;
+        let id = SocketId(self.sockets_opened);
+        let arriving = self.arriving.clone();
+        let socket = Socket::open(id, route.family, source, &mut self.sockets, arriving);
+        let socket = socket.map_err(|error| Fault::from(&error))?;
+        // The runtime learns here that the socket takes packets.
+        yield_now().await;
+        Ok(Arc::new(socket))
+    }
+
+    /// Gives a target another identifier, where it has been lost for long enough.
+    async fn renew(&mut self, id: TargetId) {
+        let (now, after) = (self.now(), self.config.renew_after);
+        let Some(probed) = self
+            .roster
+            .get(id)
+            .filter(|probed| probed.wants_renewal(now, after))
+        else {
+            return;
+        };
+        let Some(current) = probed.channel else {
+            return;
+        };
+        let renewed = match self.channels.renewal(current, now, after) {
+            Renewal::Stay => None,
+            Renewal::Join(channel) => Some(channel),
+            Renewal::Open => self.open_another(current).await,
+        };
+        if let (Some(channel), Some(probed)) = (renewed, self.roster.get_mut(id)) {
+            probed.renewed(channel, now);
+        }
+    }
+
+    async fn open_another(&mut self, current: ChannelId) -> Option<ChannelId> {
+        let route = self.channels.get(current)?.route.clone();
+        let family = route.family;
+        let opened = self.open(route).await.ok()?;
+        let now = self.now();
+        if self
+            .renewal_logged
+            .is_none_or(|logged| now >= logged + RENEWAL_LINE_SPACING)
+        {
+            self.renewal_logged = Some(now);
+            tracing::info!(?family, "lost targets go on with another echo identifier");
+        }
+        Some(opened)
+    }
+
+    fn arrived(&mut self, arrival: &Arrival) {
+        let packet = &arrival.packet;
+        let Some(channel) = self.channels.receiving(arrival.socket, packet.ident) else {
+            return;
+        };
+        let at = arrival.at.saturating_duration_since(self.started);
+        match self.flights.received(channel, packet, at) {
+            Some(End::Reply(flight, rtt)) => {
+                self.ended(&flight, EchoEnd::Reply(rtt), packet.hop_limit);
+            }
+            Some(End::LateReply(flight)) => self.late(&flight),
+            Some(End::Refused(flight, message)) => {
+                let reason = match message {
+                    Message::TimeExceeded => ErrorReason::TimeExceeded,
+                    Message::Unreachable | Message::Other | Message::Reply { .. } => {
+                        ErrorReason::Unreachable
+                    }
+                };
+                self.ended(&flight, EchoEnd::Error(reason), None);
+            }
+            None => {}
+        }
+    }
+
+    fn ended(&mut self, flight: &Flight<Owner>, end: EchoEnd, hop_limit: Option<u8>) {
+        match flight.owner {
+            Owner::Target(id) => self.target_ended(id, flight.id, end),
+            Owner::One(number) => self.answer(number, end, hop_limit),
+        }
+    }
+
+    fn target_ended(&mut self, id: TargetId, number: EchoId, end: EchoEnd) {
+        let now = self.now();
+        let Some(probed) = self.roster.get_mut(id) else {
+            return;
+        };
+        probed.record.finished(number.get(), end, UnixTime::now());
+        let replied = matches!(end, EchoEnd::Reply(_));
+        probed.answered(replied, now);
+        if let Some(line) = probed.transitions.observe(replied, now) {
+            probed.log(&line);
+        }
+    }
+
+    fn late(&mut self, flight: &Flight<Owner>) {
+        if let Owner::Target(id) = flight.owner
+            && let Some(probed) = self.roster.get(id)
+        {
+            probed.record.late_reply();
+        }
+    }
+
+    /// Shows whether echoes can be sent, where that has changed.
+    fn note_fault(&mut self, id: TargetId, fault: Option<Fault>) {
+        let Some(probed) = self.roster.get_mut(id) else {
+            return;
+        };
+        if probed.faulty == fault.is_some() {
+            return;
+        }
+        probed.faulty = fault.is_some();
+        let name = &probed.target.name;
+        let text = fault.map(|fault| format!("target {name:?}: {}", fault.text));
+        if text.is_some() || !self.roster.iter().any(|probed| probed.faulty) {
+            self.board.set_trouble(text);
+        }
+    }
+
+    async fn obey(&mut self, command: Command) {
+        match command {
+            Command::Configure(config) => {
+                self.config = *config;
+                self.flights.set_late_window(self.config.late_window);
+                self.plan();
+            }
+            Command::Follow(modules) => {
+                self.modules = modules;
+                self.plan();
+            }
+            Command::Echo(one) => self.one_echo(one).await,
+        }
+    }
+
+    fn plan(&mut self) {
+        let targets = current(&self.config, &self.modules);
+        let hosts = targets
+            .iter()
+            .filter_map(|target| match &target.destination {
+                Destination::Host { host, .. } => Some(host.as_str()),
+                Destination::Address(_) => None,
+            });
+        let now = self.now();
+        self.names.follow(&hosts.collect(), now);
+        let records = self.roster.replace(targets, &self.board.records(), now);
+        self.board.show(records);
+    }
+
+    async fn one_echo(&mut self, one: OneEcho) {
+        let begun = Instant::now();
+        let id = self.flights.number();
+        let launched = self
+            .launch(Owner::One(id.get()), id, &one.address, &one.echo, None)
+            .await;
+        let channel = launched
+            .as_ref()
+            .ok()
+            .and_then(|channel| self.channels.get(*channel));
+        let mut end = OneEnd {
+            end: EchoEnd::Timeout,
+            error: None,
+            setup: begun.elapsed(),
+            hop_limit: None,
+            socket: channel.map(|channel| channel.socket.kind()),
+        };
+        match launched {
+            Ok(_) => {
+                let waiting = Waiting {
+                    answer: one.answer,
+                    end,
+                };
+                self.waiting.insert(id.get(), waiting);
+            }
+            Err(fault) => {
+                end.end = EchoEnd::Error(fault.reason);
+                end.error = Some(fault.text);
+                // Whoever asked may have gone.
+                let _ = one.answer.send(end);
+            }
+        }
+    }
+
+    fn answer(&mut self, number: u64, end: EchoEnd, hop_limit: Option<u8>) {
+        if let Some(waiting) = self.waiting.remove(&number) {
+            let end = OneEnd {
+                end,
+                hop_limit,
+                ..waiting.end
+            };
+            // Whoever asked may have gone.
+            let _ = waiting.answer.send(end);
+        }
+    }
+
+    fn resolved(&mut self, ended: Ended) {
+        let (now, again) = (self.now(), self.config.resolve_interval);
+        self.names.take_in(ended, now, again);
+    }
+
+    /// A socket that broke is replaced at the next echo that needs it. One that was closed on
+    /// purpose was told to end, and has no identifier any more.
+    fn socket_ended(&mut self, socket: Option<SocketId>) {
+        if let Some(socket) = socket {
+            tracing::warn!("a socket for echoes broke; another one is opened");
+            self.channels.without_socket(socket);
+        }
+    }
+
+    fn tidy(&mut self) {
+        self.tidied = self.now();
+        let targets: BTreeSet<ChannelId> = self
+            .roster
+            .iter()
+            .filter_map(|probed| probed.channel)
+            .collect();
+        let flights = &self.flights;
+        self.channels
+            .retain(|id| targets.contains(&id) || flights.uses(id));
+    }
+}
