@@ -4,6 +4,7 @@
 //! true before they asked, and however many ask, one run at a time does the work.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
@@ -42,8 +43,8 @@ impl<T: Clone + Send + 'static> Sharing<T> {
     pub async fn next(&self) -> Option<T> {
         let (asker, answer) = oneshot::channel();
         if self.0.ask(asker) {
-            let runner = Runner(Arc::clone(&self.0));
-            spawn_blocking(move || runner.run());
+            let line = Arc::clone(&self.0);
+            spawn_blocking(move || line.run());
         }
         answer.await.ok()
     }
@@ -63,6 +64,23 @@ impl<T> Line<T> {
         !std::mem::replace(&mut waiting.running, true)
     }
 
+    /// Runs the work as long as somebody waits. A panic is the answer of those who waited for that
+    /// run alone.
+    fn run(&self)
+    where
+        T: Clone,
+    {
+        while let Some(askers) = self.take() {
+            let Ok(result) = catch_unwind(AssertUnwindSafe(&self.work)) else {
+                continue;
+            };
+            for asker in askers {
+                // Who has gone meanwhile needs no answer.
+                let _ = asker.send(result.clone());
+            }
+        }
+    }
+
     /// Returns those who wait, without those who have gone; `None` ends the running.
     fn take(&self) -> Option<Vec<oneshot::Sender<T>>> {
         let mut waiting = self.waiting();
@@ -74,32 +92,6 @@ impl<T> Line<T> {
 
     fn waiting(&self) -> MutexGuard<'_, Waiting<T>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Whoever runs the work.
-struct Runner<T>(Arc<Line<T>>);
-
-impl<T: Clone> Runner<T> {
-    fn run(self) {
-        while let Some(askers) = self.0.take() {
-            let result = (self.0.work)();
-            for asker in askers {
-                // Who has gone meanwhile needs no answer.
-                let _ = asker.send(result.clone());
-            }
-        }
-    }
-}
-
-impl<T> Drop for Runner<T> {
-    /// After a panic, nobody may wait for a run that will not come, and the next may try again.
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            let mut waiting = self.0.waiting();
-            waiting.running = false;
-            waiting.askers.clear();
-        }
     }
 }
 
