@@ -1,7 +1,7 @@
 //! Echoes: does the target itself answer?
 //!
-//! [`prober`] is a thread of its own that sends one echo per target and interval, [`board`] is what
-//! everybody else sees of it. Inside: [`engine`] does what is due slot by slot (`wheel`), for the
+//! [`Prober`] is a thread of its own that sends one echo per target and interval, [`Board`] is what
+//! everybody else sees of it. Inside: `engine` does what is due slot by slot (`wheel`), for the
 //! targets in their turn (`roster`, `phases`, `names`), through sockets (`receiver`) under echo
 //! identifiers (`channels`), and remembers what is under way (`flights`). Each echo ends in exactly
 //! one of reply, time-out or error.

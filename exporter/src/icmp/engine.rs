@@ -1,32 +1,32 @@
 //! What the prober's thread does: slot by slot it ends what has timed out, sends what is due, and
 //! takes in what arrives. The only owner of everything it keeps, so that nothing is locked.
 
+mod send;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nshield::ModuleNumber;
-use nshield::icmp::{EchoError, Message};
+use nshield::icmp::Message;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::sleep_until;
 
-use super::address::Address;
 use super::board::Board;
-use super::channels::{ChannelId, Channels, Opened, Renewal, Route};
-use super::flights::{EchoId, End, Flight, Flights, Launch};
-use super::names::{Ended, Known, Names};
+use super::channels::{ChannelId, Channels, Opened, Route};
+use super::flights::{EchoId, End, Flight, Flights};
+use super::names::{Ended, Names};
 use super::prober::{Command, OneEcho, OneEnd, Start};
 use super::receiver::{Arrival, Socket, SocketId};
-use super::record::Place;
 use super::roster::{Roster, TargetId};
-use super::target::{Destination, EchoConfig, current};
+use super::target::{Destination, current};
 use super::wheel::{SLOT, Slot};
 use super::{EchoEnd, ErrorReason};
 use crate::clock::UnixTime;
 use crate::config::IcmpConfig;
+use send::Fault;
 
 /// The longest time between two slots, whether anything is to be done or not: the sign of life.
 pub const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -35,14 +35,8 @@ pub const HEARTBEAT: Duration = Duration::from_secs(5);
 /// late by what is left of that; looking costs as much as a fifth of an echo.
 const CHUNK: usize = 8;
 
-/// How long after a socket could not be opened the next attempt is made.
-const REOPEN_AFTER: Duration = Duration::from_secs(1);
-
 /// Time between two looks for sockets that nobody uses.
 const TIDY_AFTER: Duration = Duration::from_secs(30);
-
-/// Time between two lines about new identifiers.
-const RENEWAL_LINE_SPACING: Duration = Duration::from_secs(600);
 
 /// Echoes in each slot of a run that sends only one to every target.
 const ONCE_PER_SLOT: usize = 100;
@@ -59,40 +53,6 @@ enum Owner {
 struct Waiting {
     answer: oneshot::Sender<OneEnd>,
     end: OneEnd,
-}
-
-/// Why an echo was not sent.
-#[derive(Debug, Clone)]
-struct Fault {
-    reason: ErrorReason,
-    text: String,
-}
-
-impl Fault {
-    fn send(error: &dyn std::error::Error) -> Self {
-        Self {
-            reason: ErrorReason::Send,
-            text: chain(error),
-        }
-    }
-}
-
-impl From<&EchoError> for Fault {
-    fn from(error: &EchoError) -> Self {
-        let reason = match error {
-            EchoError::Permission { .. } => ErrorReason::Permission,
-            EchoError::Send { .. } | EchoError::Library { .. } => ErrorReason::Send,
-        };
-        Self {
-            reason,
-            text: chain(error),
-        }
-    }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |error| error.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// The prober's state.
@@ -257,189 +217,6 @@ impl Engine {
         }
     }
 
-    async fn probe(&mut self, id: TargetId) {
-        let Some((address, echo)) = self.where_to(id) else {
-            return;
-        };
-        let number = self.flights.number();
-        let sent = match address.clone() {
-            Some(address) => {
-                self.renew(id).await;
-                let channel = self.roster.get(id).and_then(|probed| probed.channel);
-                self.launch(Owner::Target(id), number, &address, &echo, channel)
-                    .await
-            }
-            None => Err(Fault {
-                reason: ErrorReason::Resolve,
-                text: "its name has no address".to_owned(),
-            }),
-        };
-        let Some(probed) = self.roster.get_mut(id) else {
-            return;
-        };
-        probed.record.started();
-        if let Ok(channel) = &sent {
-            probed.channel = Some(*channel);
-        }
-        let channel = probed
-            .channel
-            .and_then(|channel| self.channels.get(channel));
-        let socket = channel.map(|channel| channel.socket.kind());
-        probed.set_place(Place { address, socket });
-        let fault = sent.err();
-        if let Some(fault) = &fault {
-            let end = EchoEnd::Error(fault.reason);
-            probed.record.finished(number.get(), end, UnixTime::now());
-        }
-        self.note_fault(id, fault);
-    }
-
-    /// Returns where the next echo to a target goes: nowhere yet while its name is looked up for
-    /// the first time, and to no address where that failed.
-    fn where_to(&self, id: TargetId) -> Option<(Option<Address>, EchoConfig)> {
-        let probed = self.roster.get(id)?;
-        let address = match &probed.target.destination {
-            Destination::Address(address) => Some(address.clone()),
-            Destination::Host { host, prefer } => match self.names.known(host) {
-                Known::NotYet => return None,
-                Known::Nothing => None,
-                Known::Addresses(addresses) => {
-                    let in_use = probed.place.address.as_ref().map(Address::ip);
-                    prefer.choose(addresses, in_use).map(Address::from)
-                }
-            },
-        };
-        Some((address, probed.target.echo.clone()))
-    }
-
-    async fn launch(
-        &mut self,
-        owner: Owner,
-        number: EchoId,
-        address: &Address,
-        echo: &EchoConfig,
-        channel: Option<ChannelId>,
-    ) -> Result<ChannelId, Fault> {
-        let to = address
-            .socket_address()
-            .map_err(|error| Fault::send(&error))?;
-        let route = Route {
-            family: address.family(),
-            source: echo.source.of(address.family()).cloned(),
-        };
-        let fits = |id: &ChannelId| {
-            self.channels
-                .get(*id)
-                .is_some_and(|found| found.route == route)
-        };
-        let id = match channel.filter(fits).or_else(|| self.channels.usual(&route)) {
-            Some(id) => id,
-            None => self.open(route).await?,
-        };
-        let full = || Fault {
-            reason: ErrorReason::Send,
-            text: "all sequence numbers are in use".to_owned(),
-        };
-        let channel = self.channels.get_mut(id).ok_or_else(full)?;
-        let (ident, sequence) = (channel.ident, &mut channel.sequence);
-        let request = self
-            .flights
-            .request(id, ident, sequence, number)
-            .ok_or_else(full)?;
-        let (at, timeout) = (self.started.elapsed(), echo.timeout);
-        channel
-            .socket
-            .send(to, request, echo.size)
-            .map_err(|error| Fault::from(&error))?;
-        self.flights.sent(
-            id,
-            request,
-            Launch {
-                owner,
-                to,
-                at,
-                timeout,
-            },
-        );
-        Ok(id)
-    }
-
-    /// Opens an identifier for a route. A failure is kept for a while, so that 1,000 targets do not
-    /// try it one after the other.
-    async fn open(&mut self, route: Route) -> Result<ChannelId, Fault> {
-        let now = self.now();
-        self.closed.retain(|(_, until, _)| now < *until);
-        if let Some((_, _, fault)) = self.closed.iter().find(|(closed, _, _)| *closed == route) {
-            return Err(fault.clone());
-        }
-        let socket = match self.channels.shared_socket(&route) {
-            Some(socket) => Ok(socket),
-            None => self.open_socket(&route).await,
-        };
-        match socket {
-            Ok(socket) => Ok(self.channels.add(route, socket, now)),
-            Err(fault) => {
-                self.closed.push((route, now + REOPEN_AFTER, fault.clone()));
-                Err(fault)
-            }
-        }
-    }
-
-    async fn open_socket(&mut self, route: &Route) -> Result<Arc<Socket>, Fault> {
-        let source = route
-            .source
-            .as_ref()
-            .map(Address::socket_address)
-            .transpose();
-        let source = source.map_err(|error| Fault::send(&error))?;
-        self.sockets_opened += 1;
-        let id = SocketId(self.sockets_opened);
-        let arriving = self.arriving.clone();
-        let socket = Socket::open(id, route.family, source, &mut self.sockets, arriving);
-        let socket = socket.map_err(|error| Fault::from(&error))?;
-        // The runtime learns here that the socket takes packets.
-        yield_now().await;
-        Ok(Arc::new(socket))
-    }
-
-    /// Gives a target another identifier, where it has been lost for long enough.
-    async fn renew(&mut self, id: TargetId) {
-        let (now, after) = (self.now(), self.config.renew_after);
-        let Some(probed) = self
-            .roster
-            .get(id)
-            .filter(|probed| probed.wants_renewal(now, after))
-        else {
-            return;
-        };
-        let Some(current) = probed.channel else {
-            return;
-        };
-        let renewed = match self.channels.renewal(current, now, after) {
-            Renewal::Stay => None,
-            Renewal::Join(channel) => Some(channel),
-            Renewal::Open => self.open_another(current).await,
-        };
-        if let (Some(channel), Some(probed)) = (renewed, self.roster.get_mut(id)) {
-            probed.renewed(channel, now);
-        }
-    }
-
-    async fn open_another(&mut self, current: ChannelId) -> Option<ChannelId> {
-        let route = self.channels.get(current)?.route.clone();
-        let family = route.family;
-        let opened = self.open(route).await.ok()?;
-        let now = self.now();
-        if self
-            .renewal_logged
-            .is_none_or(|logged| now >= logged + RENEWAL_LINE_SPACING)
-        {
-            self.renewal_logged = Some(now);
-            tracing::info!(?family, "lost targets go on with another echo identifier");
-        }
-        Some(opened)
-    }
-
     fn arrived(&mut self, arrival: &Arrival) {
         let packet = &arrival.packet;
         let Some(channel) = self.channels.receiving(arrival.socket, packet.ident) else {
@@ -489,22 +266,6 @@ impl Engine {
             && let Some(probed) = self.roster.get(id)
         {
             probed.record.late_reply();
-        }
-    }
-
-    /// Shows whether echoes can be sent, where that has changed.
-    fn note_fault(&mut self, id: TargetId, fault: Option<Fault>) {
-        let Some(probed) = self.roster.get_mut(id) else {
-            return;
-        };
-        if probed.faulty == fault.is_some() {
-            return;
-        }
-        probed.faulty = fault.is_some();
-        let name = &probed.target.name;
-        let text = fault.map(|fault| format!("target {name:?}: {}", fault.text));
-        if text.is_some() || !self.roster.iter().any(|probed| probed.faulty) {
-            self.board.set_trouble(text);
         }
     }
 
