@@ -3,20 +3,18 @@
 
 mod deadline;
 mod landing;
+mod metrics;
 mod probe;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{Html, IntoResponse, Response};
+use axum::http::StatusCode;
+use axum::response::Html;
 use axum::routing::{get, post};
-use tower_http::compression::CompressionLayer;
-use vcm_telemetry::exposition::Format;
 
-use crate::collect::Schedule;
-use crate::collect::Shared;
+use crate::collect::{Schedule, Shared};
 use crate::families::Exposition;
 use crate::reload::Reloader;
 use crate::service;
@@ -48,34 +46,16 @@ impl HttpState {
     }
 }
 
-/// Builds the routes: the metrics, a page for people, health, readiness and reload. Answers are
-/// compressed for whoever accepts it.
+/// Builds the routes: the metrics, one-off probes, a page for people, health, readiness and reload.
 pub fn router(state: Arc<HttpState>) -> Router {
     Router::new()
-        .route(&state.telemetry_path, get(metrics))
-        .route("/probe", get(probe::probe))
         .route("/", get(index))
         .route("/-/healthy", get(healthy))
         .route("/-/ready", get(ready))
         .route("/-/reload", post(reload).put(reload))
-        .layer(CompressionLayer::new())
+        .route(&state.telemetry_path, get(metrics::metrics))
+        .route("/probe", get(probe::probe))
         .with_state(state)
-}
-
-/// Where tools run on scrape, the scrape waits for them; whatever they do, it is answered in time.
-async fn metrics(State(state): State<Arc<HttpState>>, headers: HeaderMap) -> Response {
-    state.shared.collected(deadline::deadline(&headers)).await;
-    let accept = headers
-        .get(header::ACCEPT)
-        .and_then(|value| value.to_str().ok());
-    let format = Format::accepted(accept);
-    match state.exposition.encode(format) {
-        Ok(text) => ([(header::CONTENT_TYPE, format.content_type())], text).into_response(),
-        Err(error) => {
-            tracing::error!(%error, "cannot encode the metrics");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
-    }
 }
 
 async fn index(State(state): State<Arc<HttpState>>) -> Html<String> {
