@@ -10,7 +10,7 @@ use super::channels::ChannelId;
 use super::phases::{Phases, next_due};
 use super::record::{Place, TargetRecord};
 use super::target::{Target, TargetKey};
-use super::transitions::{Line, Transitions};
+use super::transitions::{Line, Reach, Transitions};
 use super::wheel::{Slot, Wheel};
 
 /// Echoes in a row without a reply before another identifier is tried, however long the interval.
@@ -71,17 +71,34 @@ impl Probed {
         self.renewals += 1;
     }
 
-    /// Logs that it is reachable or lost.
+    /// Logs that it is reachable or lost. That all is well from the start is no news: 1,000 targets
+    /// would be 1,000 lines.
     pub(super) fn log(&self, line: &Line) {
-        tracing::info!(
-            icmp_target = self.target.name,
-            module = self.target.module.map(ModuleNumber::get),
-            address = self.place.address.as_ref().map(tracing::field::display),
-            from = line.from.as_str(),
-            to = line.to.as_str(),
-            suppressed = line.suppressed,
-            "reachability"
-        );
+        let name = &self.target.name;
+        let module = self.target.module.map(ModuleNumber::get);
+        let address = self.place.address.as_ref().map(tracing::field::display);
+        let (from, to) = (line.from.as_str(), line.to.as_str());
+        let suppressed = line.suppressed;
+        if (line.from, line.to) == (Reach::Unknown, Reach::Reachable) {
+            tracing::debug!(
+                icmp_target = name,
+                module,
+                address,
+                from,
+                to,
+                "reachability"
+            );
+        } else {
+            tracing::info!(
+                icmp_target = name,
+                module,
+                address,
+                from,
+                to,
+                suppressed,
+                "reachability"
+            );
+        }
     }
 
     /// Notes where echoes go, where that has changed.
