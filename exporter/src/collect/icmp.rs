@@ -82,10 +82,16 @@ fn addresses(shared: &Shared) -> BTreeMap<ModuleNumber, IpAddr> {
         .collect()
 }
 
-/// Reports each completed slot as a run of the collector, and a standstill as one that failed.
+/// Reports each completed slot as a run of the collector, and a standstill as one that failed, which
+/// also starves the watchdog.
 fn report(shared: &Shared, started: Instant, reported: &mut Option<Instant>) {
     let progress = shared.icmp.progress();
-    let silent = progress.unwrap_or(started).elapsed();
+    let newest = progress.unwrap_or(started);
+    let due = newest + STANDSTILL + LOOK_SPACING;
+    shared
+        .state()
+        .progress(CollectorName::Icmp, Some(due.into()));
+    let silent = newest.elapsed();
     let failure = if silent > STANDSTILL {
         Some(format!(
             "no echo was sent or waited for in {} s",

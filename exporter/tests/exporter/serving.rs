@@ -134,7 +134,7 @@ async fn serves_every_page_and_both_formats() {
     let (_, kind, page) = get(&shared, "/").await;
     assert_eq!(kind, "text/html; charset=utf-8");
     assert!(
-        page.contains("1A2B-05E0-D947") && page.contains("<td>failed</td>"),
+        page.contains("1A2B-05E0-D947") && page.contains("<td class=bad>failed</td>"),
         "{page}"
     );
     let (_, kind, text) = get(&shared, "/metrics").await;
