@@ -6,6 +6,10 @@
 //! what the exporter runs, `lost` the same with addresses that nobody answers for, `probe` one-off
 //! echoes through it. Without WHAT, all of them one after the other.
 //!
+//! `client-lost` waits for late replies as long as the exporter does, with a task for each echo; it
+//! is why the prober has a table of its own instead: measured with 1,000 silent targets, 21 MB
+//! resident where the prober has 5 to 7 MB.
+//!
 //! CPU is the process' own time, so that other load does not count. Raw sockets on loopback see
 //! each request a second time, which costs one more `recvfrom` per echo than a network does.
 

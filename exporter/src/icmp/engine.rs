@@ -32,8 +32,9 @@ use send::Fault;
 pub const HEARTBEAT: Duration = Duration::from_secs(5);
 
 /// Echoes sent before what has arrived is looked at. A reply that arrives meanwhile is timed too
-/// late by what is left of that; looking costs as much as a fifth of an echo.
-const CHUNK: usize = 8;
+/// late by what is left of that: measured on loopback, 8 make a mean of 40 us where 2 make 15 us and
+/// plain sockets 10 us, and take 1.2 % of a core for 1,000 targets where 2 take 1.4 %.
+const CHUNK: usize = 2;
 
 /// Time between two looks for sockets that nobody uses.
 const TIDY_AFTER: Duration = Duration::from_secs(30);
