@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 use tokio::task::{JoinError, spawn_blocking};
-use vcm_web::WebConfig;
+use vcm_web::{WebConfig, WebConfigStatus};
 use vcm_yaml::YamlError;
 
 use crate::clock::UnixTime;
@@ -28,6 +28,21 @@ impl ReloadRecord {
         Self {
             successful: true,
             last_success: UnixTime::now(),
+        }
+    }
+
+    /// Returns how both files stand: the web configuration file is also read without being asked.
+    #[must_use]
+    pub fn with(self, web: Option<WebConfigStatus>) -> Self {
+        let Some(web) = web else { return self };
+        let loaded = UnixTime(web.last_reload_success_timestamp.as_secs_f64());
+        Self {
+            successful: self.successful && web.last_reload_successful,
+            last_success: if loaded > self.last_success {
+                loaded
+            } else {
+                self.last_success
+            },
         }
     }
 
@@ -78,6 +93,7 @@ impl Reloader {
     /// Creates what reads `file`, if there is one, and the file of `web`.
     #[must_use]
     pub fn new(shared: Arc<Shared>, file: Option<PathBuf>, web: WebConfig) -> Self {
+        shared.state().web = Some(web.clone());
         Self {
             shared,
             file,
@@ -92,34 +108,33 @@ impl Reloader {
         &self.shared
     }
 
-    /// Reads both files. Neither is put in force unless the configuration file is valid; the
-    /// counters of targets that stay the same go on.
+    /// Reads both files. Each stands for itself: one that is valid is put in force whatever the
+    /// other is like. The counters of targets that stay the same go on.
     ///
     /// # Errors
     ///
-    /// If a file cannot be used. What was in force stays.
+    /// If a file cannot be used. What was in force of it stays.
     pub async fn reload(&self) -> Result<(), ReloadError> {
         let _alone = self.reading.lock().await;
-        let result = self.read().await;
-        self.shared.state().config_reload.ended(result.is_ok());
-        match &result {
-            Ok(()) => tracing::info!("the configuration was read again"),
-            Err(error) => {
-                for problem in error.lines() {
-                    tracing::error!(problem, "the old configuration stays in force");
-                }
+        let config = self.read().await;
+        self.shared.state().config_reload.ended(config.is_ok());
+        let web = self.web.reload().await.map_err(ReloadError::from);
+        for error in [&config, &web]
+            .into_iter()
+            .filter_map(|result| result.as_ref().err())
+        {
+            for problem in error.lines() {
+                tracing::error!(problem, "the old configuration stays in force");
             }
         }
-        result
+        config.and(web)?;
+        tracing::info!("the configuration was read again");
+        Ok(())
     }
 
     async fn read(&self) -> Result<(), ReloadError> {
-        let config = match self.file.clone() {
-            Some(file) => Some(spawn_blocking(move || Config::load(&file)).await??),
-            None => None,
-        };
-        self.web.reload().await?;
-        if let Some(config) = config {
+        if let Some(file) = self.file.clone() {
+            let config = spawn_blocking(move || Config::load(&file)).await??;
             self.shared.reconfigure(config);
         }
         Ok(())
@@ -166,5 +181,33 @@ mod tests {
         fs::write(&file, "").unwrap();
         reloader.reload().await.unwrap();
         assert!(shared.config().icmp.discover && record().successful);
+    }
+
+    #[tokio::test]
+    async fn a_bad_web_configuration_file_shows_too() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("web.yml");
+        fs::write(&file, "http_server_config: {http2: true}").unwrap();
+        let shared = Arc::new(Shared::new(
+            Installation::default(),
+            Config::default(),
+            Schedule::OnScrape,
+        ));
+        let web = WebConfig::load(Some(&file)).unwrap();
+        let reloader = Reloader::new(Arc::clone(&shared), None, web.clone());
+        let successful = || shared.state().configuration().successful;
+        assert!(successful());
+        fs::write(&file, "http_server_config: {http3: true}").unwrap();
+        // Read without the exporter's own reload, as a request would have it read.
+        web.reload().await.unwrap_err();
+        assert!(!successful());
+        let lines = reloader.reload().await.unwrap_err().lines();
+        assert!(
+            lines[0].contains("web.yml:1: http_server_config.http3"),
+            "{lines:?}"
+        );
+        fs::write(&file, "http_server_config: {http2: false}").unwrap();
+        reloader.reload().await.unwrap();
+        assert!(successful());
     }
 }

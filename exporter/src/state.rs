@@ -13,6 +13,7 @@ use nshield::hardserver_config::HardserverConfig;
 use nshield::stattree::StatTree;
 use nshield::{ModuleCondition, ModuleNumber, ModuleState};
 use tokio::time::Instant;
+use vcm_web::WebConfig;
 
 use crate::clock::UnixTime;
 use crate::commands::{Command, CommandRecord};
@@ -117,8 +118,10 @@ pub struct State {
     pub collectors: BTreeMap<CollectorName, CollectorRecord>,
     /// All runs of each tool.
     pub commands: BTreeMap<Command, CommandRecord>,
-    /// How the newest reading of the configuration went.
+    /// How the newest reload went.
     pub config_reload: ReloadRecord,
+    /// The web configuration, which sees to its file by itself.
+    pub web: Option<WebConfig>,
     /// Labels and statistics that the parsers do not know, each counted once.
     pub unknown_statistics: Unknown,
     /// Words for a module's state that the parsers do not know, each counted once.
@@ -146,9 +149,17 @@ impl State {
                 .map(|command| (command, CommandRecord::default()))
                 .into(),
             config_reload: ReloadRecord::started(),
+            web: None,
             unknown_statistics: Unknown::default(),
             unknown_states: Unknown::default(),
         }
+    }
+
+    /// Returns how the newest reading of both configuration files went.
+    #[must_use]
+    pub fn configuration(&self) -> ReloadRecord {
+        self.config_reload
+            .with(self.web.as_ref().and_then(WebConfig::status))
     }
 
     /// Forgets a collector that is not to run.

@@ -83,7 +83,7 @@ pub(super) fn write(state: &State, families: &mut Families<'_>) -> fmt::Result {
         [([], state.unknown_statistics.count())],
     )?;
     families.counter(&UNKNOWN_STATES, [([], state.unknown_states.count())])?;
-    let reload = state.config_reload;
+    let reload = state.configuration();
     let successful = f64::from(u8::from(reload.successful));
     families.gauge(&RELOAD_SUCCESSFUL, [([], successful)])?;
     families.gauge(&RELOAD_SUCCESS, [([], reload.last_success.0)])

@@ -94,7 +94,7 @@ fn introduce(page: &mut String, http: &HttpState, state: &State) {
         Schedule::Every(interval) => format!("every {interval:?}"),
         Schedule::OnScrape => "on scrape".to_owned(),
     };
-    let config = match state.config_reload.successful {
+    let config = match state.configuration().successful {
         true => "",
         false => {
             " <strong class=bad>The newest reload was refused: an old configuration is in \
