@@ -11,13 +11,12 @@ mod statistics;
 use std::fmt;
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use nshield::ModuleNumber;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::registry::Registry;
 use vcm_telemetry::build;
-use vcm_telemetry::exposition::{Coding, EncodeError, Format, Scrapes, render};
+use vcm_telemetry::exposition::{Coding, EncodeError, Encoding, Format, Scrapes, render};
 use vcm_telemetry::families::{Families, Value};
 use vcm_telemetry::metric::{Descriptor, Info};
 use vcm_telemetry::process::{self, Process};
@@ -74,7 +73,11 @@ impl Exposition {
     /// # Errors
     ///
     /// If the text cannot be written or compressed, which is a defect.
-    pub async fn encoded(&self, format: Format, coding: Coding) -> Result<Bytes, Arc<EncodeError>> {
+    pub async fn encoded(
+        &self,
+        format: Format,
+        coding: Coding,
+    ) -> Result<Encoding, Arc<EncodeError>> {
         self.scrapes.encoded(format, coding).await
     }
 

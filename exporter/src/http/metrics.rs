@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use vcm_telemetry::exposition::{Coding, Format};
+use vcm_telemetry::exposition::{Coding, EncodingBody, Format};
 use vcm_telemetry::logging::chain;
 
 use super::{HttpState, deadline};
@@ -25,7 +26,7 @@ async fn answer(exposition: &Exposition, asked: &HeaderMap) -> Response {
     let format = Format::accepted(values(asked, &header::ACCEPT));
     let coding = Coding::accepted(values(asked, &header::ACCEPT_ENCODING));
     let body = match exposition.encoded(format, coding).await {
-        Ok(body) => body,
+        Ok(encoding) => Body::new(EncodingBody::from(encoding)),
         Err(error) => {
             let error = chain(&*error);
             tracing::error!(error, "cannot encode the metrics");

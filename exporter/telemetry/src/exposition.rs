@@ -9,10 +9,12 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 
 mod negotiate;
+mod pieces;
 mod scrapes;
 mod text;
 
 pub use negotiate::{Coding, Format};
+pub use pieces::{Encoding, EncodingBody};
 pub use scrapes::{EncodeError, Scrapes};
 
 /// Writes everything in `registry`.
@@ -26,10 +28,10 @@ pub fn render(registry: &Registry, format: Format) -> Result<String, fmt::Error>
     Ok(text)
 }
 
-fn render_into(text: &mut String, registry: &Registry, format: Format) -> fmt::Result {
+fn render_into<W: fmt::Write>(to: &mut W, registry: &Registry, format: Format) -> fmt::Result {
     match format {
-        Format::OpenMetrics => encode(text, registry),
-        Format::Text => encode(&mut text::TextWriter::new(text), registry),
+        Format::OpenMetrics => encode(to, registry),
+        Format::Text => encode(&mut text::TextWriter::new(to), registry),
     }
 }
 

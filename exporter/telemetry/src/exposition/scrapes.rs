@@ -1,21 +1,14 @@
 //! Answers scrapes: one encoding for all that come while another runs.
 
 use std::fmt;
-use std::io::{self, Write as _};
+use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bytes::Bytes;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use prometheus_client::registry::Registry;
 
-use super::{Coding, Format, render_into};
+use super::pieces::{Gzip, Pieces};
+use super::{Coding, Encoding, Format, render_into};
 use crate::sharing::Sharing;
-
-/// The level of gzip. Prometheus asks for gzip at each scrape and most often is near: the least
-/// work counts, not the least bytes.
-const LEVEL: u32 = 1;
 
 /// Why a scrape cannot be answered; each is a defect.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +24,7 @@ pub enum EncodeError {
     Ended,
 }
 
-type Encoded = Result<Bytes, Arc<EncodeError>>;
+type Encoded = Result<Encoding, Arc<EncodeError>>;
 
 /// Encodes a registry for whoever scrapes, away from the threads that serve others.
 #[derive(Debug)]
@@ -48,8 +41,7 @@ impl Scrapes {
             .flat_map(|format| Coding::ALL.map(|coding| (format, coding)));
         let encodings = pairs.map(|(format, coding)| {
             let registry = Arc::clone(registry);
-            let size = AtomicUsize::new(0);
-            let encode = move || encoded(&registry, format, coding, &size).map_err(Arc::new);
+            let encode = move || encoded(&registry, format, coding).map_err(Arc::new);
             (format, coding, Sharing::new(encode))
         });
         Self {
@@ -76,30 +68,19 @@ fn ended() -> Encoded {
     Err(Arc::new(EncodeError::Ended))
 }
 
-/// `size` is how long the text was last time: it grows no buffer step by step.
-fn encoded(
-    registry: &Registry,
-    format: Format,
-    coding: Coding,
-    size: &AtomicUsize,
-) -> Result<Bytes, EncodeError> {
-    let last = size.load(Ordering::Relaxed);
-    let mut text = String::with_capacity(last + last / 16);
-    render_into(&mut text, registry, format)?;
-    size.store(text.len(), Ordering::Relaxed);
+fn encoded(registry: &Registry, format: Format, coding: Coding) -> Result<Encoding, EncodeError> {
     match coding {
-        Coding::Identity => Ok(text.into()),
-        Coding::Gzip => Ok(gzip(text.as_bytes())?.into()),
+        Coding::Identity => {
+            let mut pieces = Pieces::default();
+            render_into(&mut pieces, registry, format)?;
+            Ok(pieces.finish())
+        }
+        Coding::Gzip => {
+            let mut gzip = Gzip::new();
+            render_into(&mut gzip, registry, format)?;
+            Ok(gzip.finish()?)
+        }
     }
-}
-
-fn gzip(text: &[u8]) -> io::Result<Vec<u8>> {
-    /// Labels repeat: less than a tenth is left.
-    const RATIO: usize = 8;
-    let buffer = Vec::with_capacity(text.len() / RATIO);
-    let mut encoder = GzEncoder::new(buffer, Compression::new(LEVEL));
-    encoder.write_all(text)?;
-    encoder.finish()
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ use std::fmt;
 /// Takes in OpenMetrics. It relies on one thing: a comment starts a piece of its own, which holds
 /// for an encoder that writes names, labels and line ends one by one.
 #[derive(Debug)]
-pub(super) struct TextWriter<'t> {
-    text: &'t mut String,
+pub(super) struct TextWriter<'t, W> {
+    text: &'t mut W,
     /// The comment that is being written, as far as it came.
     comment: String,
     /// What HELP said, until the type is known: name and help.
@@ -18,9 +18,9 @@ pub(super) struct TextWriter<'t> {
     at_line_start: bool,
 }
 
-impl<'t> TextWriter<'t> {
+impl<'t, W: fmt::Write> TextWriter<'t, W> {
     /// Appends to a text.
-    pub(super) fn new(text: &'t mut String) -> Self {
+    pub(super) fn new(text: &'t mut W) -> Self {
         Self {
             text,
             comment: String::new(),
@@ -29,7 +29,7 @@ impl<'t> TextWriter<'t> {
         }
     }
 
-    fn comment_ended(&mut self) {
+    fn comment_ended(&mut self) -> fmt::Result {
         let comment = std::mem::take(&mut self.comment);
         let line = comment.trim_end_matches('\n');
         if let Some(rest) = line.strip_prefix("# HELP ") {
@@ -37,11 +37,12 @@ impl<'t> TextWriter<'t> {
         } else if let Some(rest) = line.strip_prefix("# TYPE ")
             && let Some((name, kind)) = rest.split_once(' ')
         {
-            self.describe(name, kind);
+            self.describe(name, kind)?;
         }
+        Ok(())
     }
 
-    fn describe(&mut self, family: &str, kind: &str) {
+    fn describe(&mut self, family: &str, kind: &str) -> fmt::Result {
         let (suffix, kind) = match kind {
             "counter" => ("_total", "counter"),
             "info" => ("_info", "gauge"),
@@ -51,15 +52,13 @@ impl<'t> TextWriter<'t> {
         let help = self.help.take();
         let help = help.as_deref().and_then(|help| help.split_once(' '));
         if let Some((_, help)) = help.filter(|(name, _)| *name == family) {
-            self.text
-                .push_str(&format!("# HELP {family}{suffix} {help}\n"));
+            writeln!(self.text, "# HELP {family}{suffix} {help}")?;
         }
-        self.text
-            .push_str(&format!("# TYPE {family}{suffix} {kind}\n"));
+        writeln!(self.text, "# TYPE {family}{suffix} {kind}")
     }
 }
 
-impl fmt::Write for TextWriter<'_> {
+impl<W: fmt::Write> fmt::Write for TextWriter<'_, W> {
     fn write_str(&mut self, piece: &str) -> fmt::Result {
         let Some(last) = piece.as_bytes().last() else {
             return Ok(());
@@ -67,12 +66,11 @@ impl fmt::Write for TextWriter<'_> {
         let in_comment = !self.comment.is_empty() || self.at_line_start && piece.starts_with('#');
         self.at_line_start = *last == b'\n';
         if !in_comment {
-            self.text.push_str(piece);
-            return Ok(());
+            return self.text.write_str(piece);
         }
         self.comment.push_str(piece);
         if self.at_line_start {
-            self.comment_ended();
+            self.comment_ended()?;
         }
         Ok(())
     }

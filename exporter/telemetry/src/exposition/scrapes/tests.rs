@@ -1,6 +1,6 @@
 use std::io::Read as _;
 use std::sync::Mutex;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::read::GzDecoder;
 use prometheus_client::collector::Collector;
@@ -39,7 +39,7 @@ async fn each_format_comes_in_each_coding() {
     let mut texts = Vec::new();
     for format in Format::ALL {
         for coding in Coding::ALL {
-            let body = scrapes.encoded(format, coding).await.unwrap();
+            let body = scrapes.encoded(format, coding).await.unwrap().to_vec();
             let mut text = String::new();
             match coding {
                 Coding::Identity => text.push_str(std::str::from_utf8(&body).unwrap()),
