@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn the_example_is_valid_and_shows_the_defaults() {
         let example = Config::parse(include_str!("../vcm-exporter.example.yml")).unwrap();
-        assert_eq!(example.icmp.targets.len(), 2);
+        assert_eq!(example.icmp.targets.len(), 3);
         let icmp = IcmpConfig {
             targets: Vec::new(),
             ..example.icmp
