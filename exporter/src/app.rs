@@ -97,10 +97,8 @@ async fn serve(args: &Args, shared: Arc<Shared>, web: WebConfig) -> anyhow::Resu
             server.await?;
             return Ok(ExitCode::SUCCESS);
         }
-        ended = tasks.join_next() => {
-            let name = ended.map(|name| name.map_err(anyhow::Error::from)).transpose()?;
-            bail!("collector {} ended unexpectedly", name.unwrap_or_default());
-        }
+        // None ends where every collector is switched off.
+        Some(ended) = tasks.join_next() => bail!("collector {} ended unexpectedly", ended?),
         never = watchdog(&shared) => match never {},
     }
     bail!("the HTTP server ended unexpectedly")
@@ -148,19 +146,23 @@ impl Signals {
         })
     }
 
-    /// Reads the configuration again at each SIGHUP; comes back when the end is asked for.
+    /// Reads the configuration again at each SIGHUP; comes back when the end is asked for, also
+    /// while a file that hangs is being read.
     async fn end(&mut self, reloader: &Reloader) -> &'static str {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return "SIGTERM",
-                _ = self.interrupt.recv() => return "SIGINT",
-                _ = self.hangup.recv() => {
-                    service::reloading();
-                    // It has said in the log and in a metric how it went.
-                    let _ = reloader.reload().await;
-                    service::ready();
-                }
+        let hangup = &mut self.hangup;
+        let reloads = async {
+            loop {
+                hangup.recv().await;
+                service::reloading();
+                // It has said in the log and in a metric how it went.
+                let _ = reloader.reload().await;
+                service::ready();
             }
+        };
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+            () = reloads => "SIGHUP",
         }
     }
 }

@@ -2,16 +2,38 @@
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
+use tokio::runtime::Builder;
 use vcm_exporter::app::{self, EXIT_CONFIG};
 use vcm_exporter::args::Args;
 use vcm_exporter::config::{FilesError, load_files};
 
-// Two threads are plenty on any machine: nothing here computes for long.
-#[tokio::main(worker_threads = 2)]
-async fn main() -> ExitCode {
+/// Plenty on any machine: nothing here computes for long.
+const THREADS: usize = 2;
+
+/// How long the end waits for threads that read or write a file. One on a file system that hangs
+/// would hold it for ever.
+const LAST_FILES: Duration = Duration::from_secs(1);
+
+fn main() -> ExitCode {
     let args = Args::parse();
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(THREADS)
+        .enable_all()
+        .build();
+    match runtime {
+        Ok(runtime) => {
+            let status = runtime.block_on(run(args));
+            runtime.shutdown_timeout(LAST_FILES);
+            status
+        }
+        Err(error) => failed(&anyhow::Error::new(error).context("cannot start")),
+    }
+}
+
+async fn run(args: Args) -> ExitCode {
     args.log.start();
     if let Some(action) = &args.action {
         return match action.run(&args.installation()).await {
