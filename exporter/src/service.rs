@@ -39,9 +39,10 @@ pub async fn feed_watchdog(shared: &Shared) {
     }
 }
 
-/// Feeds twice within the manager's patience.
+/// Looks four times within the manager's patience, so that one look at a bad moment, such as the
+/// first one after the machine stood still, is no reason for a restart.
 async fn feed(shared: &Shared, patience: Duration, mut feed: impl FnMut()) {
-    let mut ticks = interval(patience / 2);
+    let mut ticks = interval(patience / 4);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
@@ -88,6 +89,30 @@ mod tests {
         timeout(Duration::from_secs(300), feeding)
             .await
             .unwrap_err();
-        assert_eq!(fed, [0, 10, 20, 30, 40]);
+        assert_eq!(fed, [0, 5, 10, 15, 20, 25, 30, 35, 40, 45]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_look_at_a_bad_moment_does_not_starve_the_watchdog() {
+        let shared = Shared::new(
+            Installation::default(),
+            Config::default(),
+            Schedule::OnScrape,
+        );
+        let patience = Duration::from_secs(120);
+        let progress = |due| shared.state().progress(CollectorName::Enquiry, due);
+        let late_for_a_moment = async {
+            tokio::time::sleep(patience - Duration::from_secs(1)).await;
+            progress(Some(Instant::now()));
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            progress(None);
+            std::future::pending::<()>().await;
+        };
+        let mut fed = vec![Instant::now()];
+        let feeding = feed(&shared, patience, || fed.push(Instant::now()));
+        let both = async { tokio::join!(feeding, late_for_a_moment) };
+        timeout(patience * 5, both).await.unwrap_err();
+        let pauses = fed.windows(2).map(|two| two[1] - two[0]);
+        assert!(pauses.max().unwrap() < patience * 3 / 4, "{fed:?}");
     }
 }
