@@ -11,6 +11,7 @@ use nshield::enquiry::Enquiry;
 use nshield::hardserver::{DOWN_PROOF_SPACING, EnquiryEnding, HardserverState, Look};
 use nshield::hardserver_config::HardserverConfig;
 use nshield::tools::look;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -22,17 +23,18 @@ use crate::state::{CollectorName, State};
 /// The most that is read of the hardserver's configuration file, in bytes.
 const CONFIG_LIMIT: u64 = 1024 * 1024;
 
-/// Runs of `enquiry -m0` that outlive their kill; while there is one, no other is started.
-type Outliving = JoinSet<()>;
+/// The run of `enquiry -m0` that has not ended, also one that outlives its kill; while there is
+/// one, no other is started. When dropped it is ended.
+type Asking = JoinSet<()>;
 
 /// Runs for ever, as the schedule says. Where the hardserver is suspected down the next run comes
 /// early enough to prove it.
 pub async fn run(shared: Arc<Shared>) {
-    let mut outliving = Outliving::new();
+    let mut asking = Asking::new();
     let deadline = shared.installation.deadlines().enquiry;
     let mut turns = Turns::of(&shared, CollectorName::Enquiry, deadline).await;
     loop {
-        let state = cycle(&shared, &mut outliving).await;
+        let state = cycle(&shared, &mut asking).await;
         // Looks are spaced by their ends, so that a quicker second one is not too early.
         let proof = (state != HardserverState::Up).then(|| Instant::now() + DOWN_PROOF_SPACING);
         turns.next(proof).await;
@@ -41,13 +43,15 @@ pub async fn run(shared: Arc<Shared>) {
 
 /// Runs `enquiry` once, to its end.
 pub async fn once(shared: &Arc<Shared>) {
-    cycle(shared, &mut Outliving::new()).await;
+    let mut asking = Asking::new();
+    cycle(shared, &mut asking).await;
+    asking.shutdown().await;
 }
 
-async fn cycle(shared: &Arc<Shared>, outliving: &mut Outliving) -> HardserverState {
+async fn cycle(shared: &Arc<Shared>, asking: &mut Asking) -> HardserverState {
     tokio::select! {
         state = full(shared) => state,
-        () = beside(shared, outliving) => HardserverState::Unknown,
+        () = beside(shared, asking) => HardserverState::Unknown,
     }
 }
 
@@ -85,32 +89,40 @@ fn take_look(state: &mut State, look: Look) -> HardserverState {
 
 /// Asks the hardserver alone, for as long as the full `enquiry` runs, once that has taken longer
 /// than an answer of the hardserver alone may take.
-async fn beside(shared: &Arc<Shared>, outliving: &mut Outliving) {
+async fn beside(shared: &Arc<Shared>, asking: &mut Asking) {
     let usual = shared.installation.deadlines().enquiry_server;
     sleep(usual).await;
     loop {
         let started = Instant::now();
-        while outliving.try_join_next().is_some() {}
-        if outliving.is_empty() {
-            ask_server(shared, outliving).await;
+        while asking.try_join_next().is_some() {}
+        if asking.is_empty() {
+            ask_server(shared, asking).await;
         }
         sleep_until(started + shared.schedule.spacing().max(usual)).await;
     }
 }
 
-async fn ask_server(shared: &Arc<Shared>, outliving: &mut Outliving) {
+async fn ask_server(shared: &Arc<Shared>, asking: &mut Asking) {
+    let (answer, looked) = oneshot::channel();
+    asking.spawn(server_alone(Arc::clone(shared), answer));
+    if let Ok(look) = looked.await {
+        shared.state().hardserver_looked(look.classify());
+    }
+}
+
+/// Runs `enquiry -m0` until it is gone. Not a part of what ends with the full one: whether its
+/// process has ended must be known before another is started.
+async fn server_alone(shared: Arc<Shared>, answer: oneshot::Sender<Look>) {
     let invocation = shared.installation.enquiry_server_only();
     let (ended, socket) = tokio::join!(
-        Ended::run(shared, Command::EnquiryServer, invocation),
+        Ended::run(&shared, Command::EnquiryServer, invocation),
         shared.installation.probe_socket()
     );
     let look = look(&ended.run, Some(socket));
-    {
-        let mut state = shared.state();
-        ended.count(&mut state, Some(socket), look.server_section);
-        state.hardserver_looked(look.classify());
-    }
-    outliving.spawn(ended.gone());
+    ended.count(&mut shared.state(), Some(socket), look.server_section);
+    // Nobody waits for it once the full one has ended, which says more.
+    let _ = answer.send(look);
+    ended.gone().await;
 }
 
 /// Reads where modules are imported from. It only fills gaps, so that a file that cannot be read

@@ -10,7 +10,7 @@ use vcm_exporter::collect::{Shared, enquiry, stattree};
 use vcm_exporter::commands::Command;
 use vcm_telemetry::exposition::Format;
 
-use crate::host::{Host, exposition};
+use crate::host::{FIXTURES, Host, exposition};
 
 /// Guards against a test that hangs itself.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -80,6 +80,39 @@ async fn the_whole_process_group_ends_at_the_deadline() {
     for sample in [
         "nshield_command_failures_total{command=\"stattree\",reason=\"timeout\"} 1\n",
         "nshield_command_running{command=\"stattree\"} 0\n",
+    ] {
+        assert!(text.contains(sample), "{text}");
+    }
+}
+
+/// What runs beside a slow `enquiry` is seen to its end, and does not overrule what that has shown.
+#[tokio::test]
+async fn a_question_beside_outlasts_the_run_that_it_is_beside() {
+    let host = Host::healthy("enquiry-healthy.txt");
+    let asked = host.file("asked");
+    let script = format!(
+        "case \"$*\" in *-m0*) : >{0}; exec sleep 600;; esac\n\
+         while ! [ -e {0} ]; do sleep 0.02; done; exec cat {FIXTURES}/enquiry-healthy.txt",
+        asked.display()
+    );
+    host.tool("enquiry", &script);
+    let deadlines = Deadlines {
+        enquiry_server: Duration::from_secs(1),
+        ..Deadlines::default()
+    };
+    let shared = host.shared(Duration::from_secs(600), deadlines);
+    let seen = until("the end of the question", || {
+        runs(&shared, Command::EnquiryServer) == 1
+    });
+    tokio::select! {
+        () = enquiry::run(Arc::clone(&shared)) => {}
+        () = seen => {}
+    }
+    let text = exposition(&shared, Format::Text);
+    for sample in [
+        "nshield_command_failures_total{command=\"enquiry_server\",reason=\"timeout\"} 1\n",
+        "nshield_hardserver_state{state=\"up\"} 1\n",
+        "nshield_module_state{module=\"1\",state=\"operational\"} 1\n",
     ] {
         assert!(text.contains(sample), "{text}");
     }
