@@ -90,6 +90,9 @@ struct Name {
     /// Whether the newest lookup failed; `None` before the end of the first.
     failing: Option<bool>,
     running: bool,
+    /// When it is looked up next: an entry of the wheel for another time is from before the name
+    /// was taken away and given back.
+    due: Slot,
 }
 
 /// The end of a lookup.
@@ -119,9 +122,13 @@ impl Names {
         self.names.retain(|host, _| hosts.contains(host.as_str()));
         for host in hosts {
             if !self.names.contains_key(*host) {
-                self.names.insert((*host).to_owned(), Name::default());
-                self.due
-                    .add(Slot::current(now).begins(), (*host).to_owned());
+                let due = Slot::current(now);
+                let name = Name {
+                    due,
+                    ..Name::default()
+                };
+                self.names.insert((*host).to_owned(), name);
+                self.due.add(due.begins(), (*host).to_owned());
             }
         }
     }
@@ -136,9 +143,9 @@ impl Names {
 
     /// Starts the lookups that are due. One that still runs is not started a second time.
     pub(super) fn start_due(&mut self, now: Slot) {
-        while let Some((_, hosts)) = self.due.take(now) {
+        while let Some((slot, hosts)) = self.due.take(now) {
             for host in hosts {
-                let Some(name) = self.names.get_mut(&host) else {
+                let Some(name) = self.names.get_mut(&host).filter(|name| name.due == slot) else {
                     continue;
                 };
                 if std::mem::replace(&mut name.running, true) {
@@ -193,6 +200,7 @@ impl Names {
                 again.min(RETRY)
             }
         };
+        name.due = Slot::from(now + next);
         self.due.add(now + next, host);
     }
 }
@@ -243,6 +251,28 @@ mod tests {
         names.take_in((HOST.to_owned(), Ok(vec![])), Duration::ZERO, AGAIN);
         assert_eq!(names.known(HOST), Known::Nothing);
         assert!(names.names.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_name_that_comes_back_is_looked_up_as_often_as_before() {
+        let mut names = Names::new(Lookup::with(|_| {
+            Box::pin(async { Err(io::ErrorKind::NotFound.into()) })
+        }));
+        let second = Duration::from_secs(1);
+        let hosts = BTreeSet::from([HOST]);
+        for now in [0, 3, 6] {
+            names.follow(&BTreeSet::new(), second * now);
+            names.follow(&hosts, second * now);
+        }
+        let mut lookups = 0;
+        for now in 6..106 {
+            names.start_due(Slot::current(second * now));
+            while let Some(ended) = names.ended().await {
+                lookups += 1;
+                names.take_in(ended, second * now, AGAIN);
+            }
+        }
+        assert_eq!(lookups, 10);
     }
 
     #[tokio::test]
