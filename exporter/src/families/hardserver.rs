@@ -91,7 +91,11 @@ pub(super) fn write(state: &State, families: &mut Families<'_>) -> fmt::Result {
         .enquiry()
         .and_then(|dated| dated.value.server.as_ref()?.get("version"));
     families.info(&INFO, version.map(|version| [version.into()]))?;
-    let start = state.hardserver_start.get();
+    let start = state
+        .stattree()
+        .and_then(|dated| dated.value.server())
+        .filter(|server| server.counter("Uptime").is_some())
+        .and_then(|_| state.hardserver_start.get());
     families.gauge(&START_TIME, start.map(|start| ([], start.0)))?;
     write_statistics(state, families)
 }

@@ -51,6 +51,7 @@ async fn two_looks_prove_it_down() {
         .hides(&[
             "nshield_module_cpu_load_ratio",
             "nshield_hardserver_commands",
+            "nshield_hardserver_start_time_seconds",
             "nshield_module_connection_ok",
         ]);
 }
