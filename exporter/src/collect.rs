@@ -96,13 +96,14 @@ impl Shared {
         if self.schedule != Schedule::OnScrape {
             return;
         }
+        let asked = Instant::now();
         let one = async |name| {
             if self.runs(name)
                 && timeout_at(deadline, self.demand(name).satisfied())
                     .await
                     .is_err()
             {
-                self.state().overdue(name);
+                self.state().overdue(name, asked);
             }
         };
         tokio::join!(one(CollectorName::Enquiry), one(CollectorName::Stattree));

@@ -201,16 +201,17 @@ impl State {
         records.filter_map(move |(name, record)| late(record).then_some(*name))
     }
 
-    /// Drops what a tool showed: a run that should have shown it anew has not ended in time.
-    pub fn overdue(&mut self, name: CollectorName) {
+    /// Drops what a tool showed before a time: a run that should have shown it anew since then has
+    /// not ended in time. What was seen since then, by another run, stays.
+    pub fn overdue(&mut self, name: CollectorName, since: Instant) {
         match name {
             CollectorName::Enquiry => {
                 let before = self.module_states();
-                self.enquiry = None;
-                self.hardserver = None;
+                self.enquiry.take_if(|dated| dated.at < since);
+                self.hardserver.take_if(|dated| dated.at < since);
                 self.log_transitions(&before);
             }
-            CollectorName::Stattree => self.stattree = None,
+            CollectorName::Stattree => drop(self.stattree.take_if(|dated| dated.at < since)),
             CollectorName::Icmp => {}
         }
     }

@@ -91,11 +91,26 @@ async fn what_is_overdue_is_dropped() {
     let mut state = state();
     state.enquiry_ended(Enquiry::parse(THREE));
     state.hardserver_looked(LookResult::Up);
-    state.overdue(CollectorName::Stattree);
+    advance(Duration::from_secs(1)).await;
+    state.overdue(CollectorName::Stattree, Instant::now());
     assert_eq!(words(&state), ["failed", "operational", "operational"]);
-    state.overdue(CollectorName::Enquiry);
+    state.overdue(CollectorName::Enquiry, Instant::now());
     assert_eq!(words(&state), ["unknown", "unknown", "unknown"]);
     assert_eq!(state.hardserver_state(), HardserverState::Unknown);
+}
+
+/// A run that ends just as a scrape gives up answers those who wait longer, and `enquiry -m0` tells
+/// of the hardserver while the full one is held.
+#[tokio::test(start_paused = true)]
+async fn what_was_seen_while_a_scrape_waited_stays() {
+    let mut state = state();
+    let asked = Instant::now();
+    state.enquiry_ended(Enquiry::parse(THREE));
+    state.hardserver_looked(LookResult::Up);
+    advance(Duration::from_secs(1)).await;
+    state.overdue(CollectorName::Enquiry, asked);
+    assert_eq!(words(&state), ["failed", "operational", "operational"]);
+    assert_eq!(state.hardserver_state(), HardserverState::Up);
 }
 
 #[tokio::test(start_paused = true)]
