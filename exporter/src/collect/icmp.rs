@@ -20,6 +20,8 @@ const STANDSTILL: Duration = HEARTBEAT.saturating_mul(2);
 
 /// Runs until the prober's thread ends, which it does not by itself.
 pub async fn run(shared: Arc<Shared>) {
+    // Before the configuration is read, so that no change goes unseen.
+    let mut changes = shared.config_changes();
     let mut modules = addresses(&shared);
     let mut prober = match Prober::start(start(&shared, modules.clone())) {
         Ok(prober) => prober,
@@ -27,7 +29,6 @@ pub async fn run(shared: Arc<Shared>) {
     };
     let started = Instant::now();
     let mut reported = None;
-    let mut changes = shared.config_changes();
     let mut looks = interval(LOOK_SPACING);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
