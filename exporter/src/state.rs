@@ -220,15 +220,26 @@ impl State {
     /// nothing, and then the modules are unknown at once.
     pub fn enquiry_ended(&mut self, output: Enquiry) {
         let before = self.module_states();
-        if output.server.is_some() {
-            self.modules.learn(&output);
-            self.count_unknown_states(&output);
-            self.unknown_statistics.learn(unknown_labels(&output));
-            self.enquiry = Some(Dated::now(output));
-        } else {
-            self.enquiry = None;
-        }
+        self.learn(&output);
+        self.enquiry = output.server.is_some().then(|| Dated::now(output));
         self.log_transitions(&before);
+    }
+
+    /// Takes in a run of `enquiry` that timed out. What it printed tells who the modules are; it may
+    /// be as old as the run and says nothing about how they are now.
+    pub fn enquiry_timed_out(&mut self, output: &Enquiry) {
+        let before = self.module_states();
+        self.learn(output);
+        self.enquiry = None;
+        self.log_transitions(&before);
+    }
+
+    fn learn(&mut self, output: &Enquiry) {
+        if output.server.is_some() {
+            self.modules.learn(output);
+            self.count_unknown_states(output);
+            self.unknown_statistics.learn(unknown_labels(output));
+        }
     }
 
     /// Takes in the end of a run of `stattree`; `None` where its output is not whole.

@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::Shared;
 use super::tool::{Ended, Turns};
 use crate::commands::Command;
-use crate::state::{CollectorName, State};
+use crate::state::CollectorName;
 
 /// The most that is read of the hardserver's configuration file, in bytes.
 const CONFIG_LIMIT: u64 = 1024 * 1024;
@@ -69,22 +69,23 @@ async fn full(shared: &Arc<Shared>) -> HardserverState {
     let state = {
         let mut state = shared.state();
         ended.record(&mut state, CollectorName::Enquiry, socket, &gaps);
-        state.enquiry_ended(output);
+        let timed_out = look.ending == EnquiryEnding::TimedOut;
+        if timed_out {
+            state.enquiry_timed_out(&output);
+        } else {
+            state.enquiry_ended(output);
+        }
         config.iter().for_each(|config| state.config_read(config));
-        take_look(&mut state, look)
+        if timed_out {
+            // Only slow: the runs beside it have looked, and later than it printed anything.
+            state.hardserver_state()
+        } else {
+            state.hardserver_looked(look.classify())
+        }
     };
     shared.remember(&known).await;
     ended.conclude(shared, CollectorName::Enquiry).await;
     state
-}
-
-/// A full run that timed out says only that it is slow: the runs beside it have looked.
-fn take_look(state: &mut State, look: Look) -> HardserverState {
-    if look.ending == EnquiryEnding::TimedOut && !look.server_section {
-        state.hardserver_state()
-    } else {
-        state.hardserver_looked(look.classify())
-    }
 }
 
 /// Asks the hardserver alone, for as long as the full `enquiry` runs, once that has taken longer

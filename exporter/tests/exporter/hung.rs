@@ -117,3 +117,30 @@ async fn a_question_beside_outlasts_the_run_that_it_is_beside() {
         assert!(text.contains(sample), "{text}");
     }
 }
+
+/// What was printed before a hardserver fell silent is as old as the run: it is not shown when the
+/// run is given up, and does not make the hardserver look alive for a moment.
+#[tokio::test]
+async fn what_a_run_printed_before_it_hung_is_not_shown_as_fresh() {
+    let host = Host::healthy("enquiry-healthy.txt");
+    let script = format!(
+        "case \"$*\" in *-m0*) ;; *) cat {FIXTURES}/enquiry-one-of-three-failed.txt;; esac\n\
+         exec sleep 600"
+    );
+    host.tool("enquiry", &script);
+    let deadlines = Deadlines {
+        enquiry: Duration::from_secs(2),
+        enquiry_server: Duration::from_millis(300),
+        ..Deadlines::default()
+    };
+    let shared = host.shared(Duration::from_secs(15), deadlines);
+    enquiry::once(&shared).await;
+    let text = exposition(&shared, Format::Text);
+    for sample in [
+        "nshield_hardserver_state{state=\"unresponsive\"} 1\n",
+        "nshield_module_state{module=\"2\",state=\"unknown\"} 1\n",
+        "nshield_module_info{module=\"2\",esn=\"2B3C-05E0-D947\"",
+    ] {
+        assert!(text.contains(sample), "{text}");
+    }
+}
