@@ -297,6 +297,7 @@ impl Engine {
         self.names.follow(&hosts.collect(), now);
         let records = self.roster.replace(targets, &self.board.records(), now);
         self.board.show(records);
+        self.end_trouble();
     }
 
     async fn one_echo(&mut self, one: OneEcho) {

@@ -72,3 +72,20 @@ fn it_is_alive_without_any_target() {
     let first = running.board.progress();
     running.until("another slot", |_| running.board.progress() > first);
 }
+
+/// What is wrong with a target goes with it, or the collector would fail for ever.
+#[test]
+fn a_target_that_is_removed_takes_its_trouble_with_it() {
+    let Some(_namespace) = Namespace::enter_new() else {
+        return;
+    };
+    let running = Running::start(config(
+        "{interval: 100ms, targets: [{name: no-route, address: 198.51.100.1}, \
+         {name: stays, address: 127.0.0.3}]}",
+    ));
+    running.until("trouble", |_| running.board.trouble().is_some());
+    running.prober.reconfigure(config(
+        "{interval: 100ms, targets: [{name: stays, address: 127.0.0.3}]}",
+    ));
+    running.until("no trouble", |_| running.board.trouble().is_none());
+}

@@ -250,8 +250,17 @@ impl Engine {
         probed.faulty = fault.is_some();
         let name = &probed.target.name;
         let text = fault.map(|fault| format!("target {name:?}: {}", fault.text));
-        if text.is_some() || !self.roster.iter().any(|probed| probed.faulty) {
+        if text.is_some() {
             self.board.set_trouble(text);
+        } else {
+            self.end_trouble();
+        }
+    }
+
+    /// Shows that all is well, once it is.
+    pub(super) fn end_trouble(&self) {
+        if !self.roster.iter().any(|probed| probed.faulty) {
+            self.board.set_trouble(None);
         }
     }
 }
