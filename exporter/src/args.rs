@@ -24,7 +24,7 @@ const EXIT_STATUS: &str = "Exit status: 0 when done, also when stopped by SIGTER
 #[command(name = "vcm-exporter", version, after_long_help = EXIT_STATUS,
           group = ArgGroup::new("files").args(["config_file", "web_config_file"]).multiple(true))]
 pub struct Args {
-    /// Directory of the Security World software.
+    /// Directory of the Security World software, an absolute path.
     #[arg(long = "nfast.root", value_name = "DIR", global = true,
           default_value = DEFAULT_ROOT)]
     pub nfast_root: PathBuf,
@@ -63,7 +63,7 @@ pub struct Args {
     pub interval: Duration,
 
     /// Run the tools when somebody scrapes, in place of an interval. A scrape then waits for them,
-    /// at most until half a second before Prometheus gives up.
+    /// at most until half a second before Prometheus gives up; scrapes within a second share a run.
     #[arg(long = "collector.on-scrape", conflicts_with = "interval")]
     pub on_scrape: bool,
 
@@ -75,7 +75,8 @@ pub struct Args {
     #[command(flatten)]
     pub log: LogFlags,
 
-    /// Run every collector once, print one exposition and exit.
+    /// Run every collector once, print one exposition and exit, with status 0 also where a collector
+    /// failed: see nshield_scrape_collector_success.
     #[arg(long)]
     pub once: bool,
 
@@ -91,7 +92,8 @@ pub struct CollectorSwitches {
     #[arg(long = "collector.enquiry", overrides_with = "no_enquiry")]
     enquiry: bool,
 
-    /// Leave out collector enquiry.
+    /// Leave out collector enquiry, and the echoes to modules that no configured target names: it is
+    /// what finds them.
     #[arg(long = "no-collector.enquiry", overrides_with = "enquiry")]
     no_enquiry: bool,
 
