@@ -9,6 +9,10 @@ use nshield::stattree::{NodeRef, StatTree};
 use nshield::{Esn, ModuleNumber};
 use serde::{Deserialize, Serialize};
 
+/// The most modules remembered, several times what a host can have. Damaged output may name any
+/// number of them, and none of those would ever be forgotten.
+const REMEMBERED: usize = 1_000;
+
 /// The identity of a module; each part keeps its last known value while the module fails.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Identity {
@@ -32,7 +36,9 @@ impl KnownModules {
     /// another module, of which nothing is known yet.
     pub fn learn(&mut self, enquiry: &Enquiry) {
         for section in &enquiry.modules {
-            self.0.entry(section.number).or_default().learn(section);
+            if self.0.len() < REMEMBERED || self.0.contains_key(&section.number) {
+                self.0.entry(section.number).or_default().learn(section);
+            }
         }
         self.forget_moved(enquiry);
     }

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use nshield::enquiry::Enquiry;
+use nshield::enquiry::{Enquiry, ModuleSection};
 use nshield::hardserver::{DownProof, HardserverState, LookResult};
 use nshield::hardserver_config::HardserverConfig;
 use nshield::stattree::StatTree;
@@ -218,9 +218,11 @@ impl State {
 
     /// Takes in the end of a run of `enquiry`. Output without a hardserver's section shows
     /// nothing, and then the modules are unknown at once.
-    pub fn enquiry_ended(&mut self, output: Enquiry) {
+    pub fn enquiry_ended(&mut self, mut output: Enquiry) {
         let before = self.module_states();
         self.learn(&output);
+        let known = |section: &ModuleSection| self.modules.get(section.number).is_some();
+        output.modules.retain(known);
         self.enquiry = output.server.is_some().then(|| Dated::now(output));
         self.log_transitions(&before);
     }

@@ -255,6 +255,19 @@ fn a_collector_that_goes_on_failing_is_one_warning_and_its_return_one_line() {
     assert_eq!(logged(Some("exit status 7")), [fails]);
 }
 
+/// Every module remembered is ten series for ever, over restarts too.
+#[test]
+fn damaged_output_cannot_name_modules_without_end() {
+    let mut state = state();
+    state.enquiry_ended(Enquiry::parse(THREE));
+    let headers: String = (1..=60_000).map(|n| format!("Module #{n}:\n")).collect();
+    state.enquiry_ended(Enquiry::parse(format!("Server:\n{headers}").as_bytes()));
+    assert_eq!(state.module_conditions().len(), 1_000);
+    assert_eq!(state.enquiry().unwrap().value.modules.len(), 1_000);
+    state.enquiry_ended(Enquiry::parse(THREE));
+    assert_eq!(state.modules.iter().count(), 1_000);
+}
+
 #[test]
 fn damaged_output_cannot_fill_memory_with_unknown_words() {
     let mut unknown = Unknown::default();
