@@ -70,7 +70,8 @@ async fn once(shared: Arc<Shared>) -> anyhow::Result<ExitCode> {
 async fn serve(args: &Args, shared: Arc<Shared>, web: WebConfig) -> anyhow::Result<ExitCode> {
     let listeners = Listeners::bind(&args.web).await?;
     for address in listeners.addresses() {
-        tracing::info!(%address, root = %args.nfast_root.display(), "listening");
+        let (version, root) = (env!("CARGO_PKG_VERSION"), args.nfast_root.display());
+        tracing::info!(version, %address, %root, "listening");
     }
     let reloader = Reloader::new(Arc::clone(&shared), args.config_file.clone(), web.clone());
     let http = Arc::new(HttpState::new(reloader, args.telemetry_path.clone()));

@@ -26,12 +26,12 @@ const EXIT_STATUS: &str = "Exit status: 0 when done, also when stopped by SIGTER
 pub struct Args {
     /// Directory of the Security World software, an absolute path.
     #[arg(long = "nfast.root", value_name = "DIR", global = true,
-          default_value = DEFAULT_ROOT)]
+          default_value = DEFAULT_ROOT, value_parser = absolute)]
     pub nfast_root: PathBuf,
 
     /// Hardserver socket, if it is not sockets/nserver below the root; the tools are told by
     /// NFAST_SERVER.
-    #[arg(long = "nfast.socket", value_name = "PATH", global = true)]
+    #[arg(long = "nfast.socket", value_name = "PATH", global = true, value_parser = absolute)]
     pub nfast_socket: Option<PathBuf>,
 
     /// File that keeps what is known about modules over a restart; without one that is forgotten.
@@ -147,6 +147,15 @@ impl Args {
     }
 }
 
+/// The tools run in another directory: what is relative here would be another path there.
+fn absolute(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    let absolute = path.is_absolute();
+    absolute
+        .then_some(path)
+        .ok_or_else(|| "must be an absolute path".to_owned())
+}
+
 fn interval(text: &str) -> Result<Duration, String> {
     let bounds = Duration::from_millis(100)..=Duration::from_secs(600);
     let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
@@ -182,6 +191,8 @@ mod tests {
     #[test]
     fn refuses_unusable_values() {
         for args in [
+            ["--nfast.root", "nfast"],
+            ["--nfast.socket", "nserver"],
             ["--collector.interval", "0s"],
             ["--collector.interval", "5"],
             ["--web.telemetry-path", "metrics"],

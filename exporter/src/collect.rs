@@ -109,6 +109,13 @@ impl Shared {
         tokio::join!(one(CollectorName::Enquiry), one(CollectorName::Stattree));
     }
 
+    /// Takes in that a run's result is there: scrapes that wait for it go on. What follows, a disk
+    /// that is slow or a process that is not gone yet, is no standstill of ours.
+    fn answered(&self, name: CollectorName) {
+        self.demand(name).answered();
+        self.state().progress(name, None);
+    }
+
     fn demand(&self, name: CollectorName) -> &Demand {
         &self.demands[name as usize]
     }

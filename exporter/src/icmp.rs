@@ -80,3 +80,15 @@ pub enum EchoEnd {
     /// Something else.
     Error(ErrorReason),
 }
+
+impl EchoEnd {
+    /// Returns whether it says anything about the target: an echo that was never allowed to leave,
+    /// or had no address to go to, does not.
+    #[must_use]
+    pub const fn is_known(self) -> bool {
+        !matches!(
+            self,
+            Self::Error(ErrorReason::Permission | ErrorReason::Resolve)
+        )
+    }
+}

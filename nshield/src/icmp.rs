@@ -64,7 +64,10 @@ pub enum Echo {
 #[derive(Debug, thiserror::Error)]
 pub enum EchoError {
     /// Neither kind of socket may be opened, or the system refused to send.
-    #[error("not permitted to send ICMP echoes")]
+    #[error(
+        "not permitted to send ICMP echoes: neither net.ipv4.ping_group_range nor CAP_NET_RAW \
+         allows it"
+    )]
     Permission {
         /// The system's answer.
         source: io::Error,
@@ -256,6 +259,11 @@ fn classify(target: IpAddr, answer: Result<(IcmpPacket, Duration), SurgeError>) 
 
 fn io_error(source: io::Error) -> EchoError {
     if source.kind() == io::ErrorKind::PermissionDenied {
+        // surge-ping puts advice of several lines around the system's answer.
+        let source = match source.raw_os_error() {
+            Some(_) => source,
+            None => io::ErrorKind::PermissionDenied.into(),
+        };
         EchoError::Permission { source }
     } else {
         EchoError::Send { source }

@@ -83,8 +83,9 @@ async fn full(shared: &Arc<Shared>) -> HardserverState {
             state.hardserver_looked(look.classify())
         }
     };
+    shared.answered(CollectorName::Enquiry);
     shared.remember(&known).await;
-    ended.conclude(shared, CollectorName::Enquiry).await;
+    ended.gone().await;
     state
 }
 

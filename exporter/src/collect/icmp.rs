@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nshield::ModuleNumber;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::Shared;
 use crate::icmp::{HEARTBEAT, Lookup, Prober, Start};
@@ -15,6 +15,9 @@ use crate::state::CollectorName;
 /// Time between two looks at the prober's progress and at the modules' addresses.
 const LOOK_SPACING: Duration = Duration::from_secs(1);
 
+/// Time between two attempts to start the prober.
+const START_SPACING: Duration = Duration::from_secs(10);
+
 /// Without a completed slot for this long the prober stands still.
 const STANDSTILL: Duration = HEARTBEAT.saturating_mul(2);
 
@@ -22,11 +25,7 @@ const STANDSTILL: Duration = HEARTBEAT.saturating_mul(2);
 pub async fn run(shared: Arc<Shared>) {
     // Before the configuration is read, so that no change goes unseen.
     let mut changes = shared.config_changes();
-    let mut modules = addresses(&shared);
-    let mut prober = match Prober::start(start(&shared, modules.clone())) {
-        Ok(prober) => prober,
-        Err(error) => return tracing::error!(%error, "cannot start the prober"),
-    };
+    let (mut prober, mut modules) = started(&shared).await;
     let started = Instant::now();
     let mut reported = None;
     let mut looks = interval(LOOK_SPACING);
@@ -48,6 +47,21 @@ pub async fn run(shared: Arc<Shared>) {
                 report(&shared, started, &mut reported);
             }
         }
+    }
+}
+
+/// Starts the prober, again and again: without it the tools still show what they show.
+async fn started(shared: &Shared) -> (Prober, BTreeMap<ModuleNumber, IpAddr>) {
+    loop {
+        let modules = addresses(shared);
+        let error = match Prober::start(start(shared, modules.clone())) {
+            Ok(prober) => return (prober, modules),
+            Err(error) => format!("cannot start the prober: {error}"),
+        };
+        shared
+            .state()
+            .collector_ended(CollectorName::Icmp, Some(&error), Duration::ZERO);
+        sleep(START_SPACING).await;
     }
 }
 

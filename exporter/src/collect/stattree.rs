@@ -29,7 +29,8 @@ pub async fn once(shared: &Arc<Shared>) {
         let whole = ended.record(&mut state, CollectorName::Stattree, None, &gaps(&tree));
         state.stattree_ended(whole.then_some(tree));
     }
-    ended.conclude(shared, CollectorName::Stattree).await;
+    shared.answered(CollectorName::Stattree);
+    ended.gone().await;
 }
 
 /// What the output lacks to be used; empty means whole.

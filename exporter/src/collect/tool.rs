@@ -126,14 +126,6 @@ impl Ended {
         failure
     }
 
-    /// Ends a collector's run: scrapes that wait for it go on. That nothing happens until the
-    /// process is gone is no standstill of ours.
-    pub(super) async fn conclude(self, shared: &Shared, name: CollectorName) {
-        shared.demand(name).answered();
-        shared.state().progress(name, None);
-        self.gone().await;
-    }
-
     /// Waits until the process is gone, so that a tool that cannot be killed is never started a
     /// second time beside itself.
     pub(super) async fn gone(self) {

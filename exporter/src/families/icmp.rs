@@ -42,7 +42,8 @@ const RTT: Histogram<2> = Histogram::new(
 const LAST_PROBE_SUCCESS: Gauge<2> = Gauge::new(
     "nshield_icmp_last_probe_success",
     &["target", "module"],
-    "Whether the target itself replied to the newest finished echo",
+    "Whether the target itself replied to the newest finished echo; left out where that one could \
+     not be sent for want of a permission or an address",
 );
 const LAST_REPLY: Gauge<2> = Gauge::new(
     "nshield_icmp_last_reply_timestamp_seconds",

@@ -175,6 +175,7 @@ fn hardware(condition: ModuleCondition) -> Cell {
 fn echoes(sample: &Sample) -> Vec<Cell> {
     let (name, module) = sample.key();
     let newest = match sample.newest_replied {
+        None if sample.ended() > 0 => Cell("not sent".to_owned(), Mood::Unsure),
         None => "".into(),
         Some(true) => Cell("replied".to_owned(), Mood::Good),
         Some(false) => Cell("no reply".to_owned(), Mood::Bad),
@@ -207,10 +208,12 @@ fn collectors(state: &State) -> impl Iterator<Item = Vec<Cell>> {
             Some(true) => Cell("succeeded".to_owned(), Mood::Good),
             Some(false) => Cell("failed".to_owned(), Mood::Bad),
         };
+        let took = record.success.map(|_| format!("{:.1?}", record.duration));
+        let took = took.unwrap_or_default();
         vec![
             name.as_str().into(),
             newest,
-            format!("{:.1?}", record.duration).into(),
+            took.into(),
             ago(record.last_success).into(),
         ]
     })

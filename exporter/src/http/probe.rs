@@ -23,6 +23,7 @@ use super::HttpState;
 use super::deadline::time_left;
 use crate::config::{Allowed, Config, host_name};
 use crate::icmp::{Address, Board, Destination, EchoConfig, EchoEnd, Lookup, OneError, Preference};
+use crate::state::CollectorName;
 
 const SUCCESS: Gauge<0> = Gauge::new("probe_success", &[], "Whether the target itself replied");
 const DURATION: Gauge<0> = Gauge::new(
@@ -75,6 +76,9 @@ async fn answer(
 ) -> Result<Outcome, Refusal> {
     let begun = Instant::now();
     let target = only_target(words)?;
+    if !state.shared.runs(CollectorName::Icmp) {
+        return Err(Refusal::NoProber);
+    }
     let config = state.shared.config();
     let board = &state.shared.icmp;
     let plan = plan(target, &config, board).ok_or(Refusal::NotAllowed)?;

@@ -255,6 +255,9 @@ impl Engine {
             return;
         };
         probed.record.finished(number.get(), end, UnixTime::now());
+        if !end.is_known() {
+            return;
+        }
         let replied = matches!(end, EchoEnd::Reply(_));
         probed.answered(replied, now);
         if let Some(line) = probed.transitions.observe(replied, now) {

@@ -112,13 +112,13 @@ impl TargetRecord {
             }
         }
         if number >= get(&self.newest) {
-            let end = if matches!(end, EchoEnd::Reply(_)) {
-                REPLY
-            } else {
-                NO_REPLY
+            let shown = match end {
+                EchoEnd::Reply(_) => REPLY,
+                EchoEnd::Timeout | EchoEnd::Error(_) if end.is_known() => NO_REPLY,
+                EchoEnd::Timeout | EchoEnd::Error(_) => NONE,
             };
             self.newest.store(number, Ordering::Relaxed);
-            self.newest_end.store(end, Ordering::Relaxed);
+            self.newest_end.store(shown, Ordering::Relaxed);
         }
     }
 
@@ -193,7 +193,8 @@ pub struct Sample {
     errors: [u64; ErrorReason::ALL.len()],
     /// Replies to echoes that had timed out.
     pub late_replies: u64,
-    /// Whether the target itself replied to the newest finished echo; `None` before the first.
+    /// Whether the target itself replied to the newest finished echo; `None` before the first, and
+    /// where that one says nothing about the target.
     pub newest_replied: Option<bool>,
     /// When the newest reply came.
     pub last_reply: Option<UnixTime>,
@@ -254,6 +255,23 @@ mod tests {
         assert_eq!(record.sample().newest_replied, Some(true));
         record.finished(3, EchoEnd::Timeout, AT);
         assert_eq!(record.sample().newest_replied, Some(false));
+    }
+
+    /// Else the lack of a permission here would look like a target that cannot be reached.
+    #[test]
+    fn an_echo_that_never_left_says_nothing_about_its_target() {
+        let record = record();
+        record.finished(1, EchoEnd::Timeout, AT);
+        for (number, reason, newest) in [
+            (2, ErrorReason::Permission, None),
+            (3, ErrorReason::Send, Some(false)),
+            (4, ErrorReason::Resolve, None),
+            (5, ErrorReason::Unreachable, Some(false)),
+            (6, ErrorReason::TimeExceeded, Some(false)),
+        ] {
+            record.finished(number, EchoEnd::Error(reason), AT);
+            assert_eq!(record.sample().newest_replied, newest, "{reason:?}");
+        }
     }
 
     #[test]

@@ -78,7 +78,7 @@ impl Probed {
         let module = self.target.module.map(ModuleNumber::get);
         let address = self.place.address.as_ref().map(tracing::field::display);
         let (from, to) = (line.from.as_str(), line.to.as_str());
-        let suppressed = line.suppressed;
+        let (held_seconds, suppressed) = (line.held.as_secs(), line.suppressed);
         if (line.from, line.to) == (Reach::Unknown, Reach::Reachable) {
             tracing::debug!(
                 icmp_target = name,
@@ -95,6 +95,7 @@ impl Probed {
                 address,
                 from,
                 to,
+                held_seconds,
                 suppressed,
                 "reachability"
             );

@@ -6,7 +6,8 @@ use std::time::Duration;
 /// single lost packet.
 const LOST_AFTER: u32 = 3;
 
-/// The shortest time between two lines about one target.
+/// The time in which there are two lines about one target at most: that it was lost and that it
+/// came back.
 const LINE_SPACING: Duration = Duration::from_secs(60);
 
 /// Whether a target answers.
@@ -37,6 +38,8 @@ pub(super) struct Line {
     pub(super) from: Reach,
     /// What is so now.
     pub(super) to: Reach,
+    /// How long it has been so.
+    pub(super) held: Duration,
     /// Turns in between that were not logged.
     pub(super) suppressed: u32,
 }
@@ -46,8 +49,10 @@ pub(super) struct Line {
 pub(super) struct Transitions {
     reach: Reach,
     unanswered: u32,
+    since: Duration,
     logged: Reach,
-    logged_at: Option<Duration>,
+    /// When the newest line was logged, and the one before.
+    logged_at: [Option<Duration>; 2],
     turns: u32,
 }
 
@@ -56,8 +61,9 @@ impl Transitions {
         Self {
             reach: Reach::Unknown,
             unanswered: 0,
+            since: Duration::ZERO,
             logged: Reach::Unknown,
-            logged_at: None,
+            logged_at: [None; 2],
             turns: 0,
         }
     }
@@ -77,19 +83,22 @@ impl Transitions {
         };
         if reach != self.reach {
             self.reach = reach;
+            self.since = now;
             self.turns += 1;
         }
-        let soon = self.logged_at.is_some_and(|at| now < at + LINE_SPACING);
+        let [newest, before] = self.logged_at;
+        let soon = before.is_some_and(|at| now < at + LINE_SPACING);
         if self.turns == 0 || soon {
             return None;
         }
         let line = Line {
             from: self.logged,
             to: reach,
+            held: now - self.since,
             suppressed: self.turns - 1,
         };
         self.logged = reach;
-        self.logged_at = Some(now);
+        self.logged_at = [Some(now), newest];
         self.turns = 0;
         Some(line)
     }
@@ -103,10 +112,11 @@ mod tests {
         transitions.observe(replied, Duration::from_secs(second))
     }
 
-    fn line(from: Reach, to: Reach, suppressed: u32) -> Option<Line> {
+    fn line(from: Reach, to: Reach, held: u64, suppressed: u32) -> Option<Line> {
         Some(Line {
             from,
             to,
+            held: Duration::from_secs(held),
             suppressed,
         })
     }
@@ -116,19 +126,20 @@ mod tests {
         let mut target = Transitions::new();
         assert_eq!(
             at(0, &mut target, true),
-            line(Reach::Unknown, Reach::Reachable, 0)
+            line(Reach::Unknown, Reach::Reachable, 0, 0)
         );
         assert_eq!(at(1, &mut target, true), None);
         assert_eq!(at(100, &mut target, false), None);
         assert_eq!(at(101, &mut target, false), None);
         assert_eq!(
             at(102, &mut target, false),
-            line(Reach::Reachable, Reach::Lost, 0)
+            line(Reach::Reachable, Reach::Lost, 0, 0)
         );
         assert_eq!(at(103, &mut target, false), None);
         assert_eq!(
-            at(200, &mut target, true),
-            line(Reach::Lost, Reach::Reachable, 0)
+            at(110, &mut target, true),
+            line(Reach::Lost, Reach::Reachable, 0, 0),
+            "that it came back is said at once"
         );
     }
 
@@ -142,19 +153,24 @@ mod tests {
     }
 
     #[test]
-    fn a_flapping_target_is_one_line_a_minute_and_the_last_one_is_right() {
+    fn a_flapping_target_is_two_lines_a_minute_and_the_last_one_is_right() {
         let mut target = Transitions::new();
         let _ = at(0, &mut target, true);
         let mut lines = Vec::new();
-        for second in 1..59 {
+        for second in 101..160 {
             lines.extend(at(second, &mut target, second % 5 == 0));
         }
-        assert_eq!(lines, []);
-        assert_eq!(
-            at(60, &mut target, true),
-            line(Reach::Reachable, Reach::Reachable, 23)
+        let (lost, back) = (
+            line(Reach::Reachable, Reach::Lost, 0, 0),
+            line(Reach::Lost, Reach::Reachable, 0, 0),
         );
-        assert_eq!(at(61, &mut target, true), None);
-        assert_eq!(at(200, &mut target, true), None);
+        assert_eq!(lines, [lost.unwrap(), back.unwrap()]);
+        assert_eq!(at(160, &mut target, true), None);
+        assert_eq!(
+            at(170, &mut target, true),
+            line(Reach::Reachable, Reach::Reachable, 10, 21),
+        );
+        assert_eq!(at(171, &mut target, true), None);
+        assert_eq!(at(300, &mut target, true), None);
     }
 }
