@@ -13,6 +13,10 @@ use super::identity::Stat;
 /// our children.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
+/// The longest time between two looks at a group that outlives KILL, maybe for ever: each look
+/// reads all of /proc.
+const LOOK_INTERVAL_MAX: Duration = Duration::from_secs(2);
+
 /// A process group. Killed when dropped while armed, so that a cancelled run leaves nothing.
 #[derive(Debug)]
 pub(super) struct Group {
@@ -59,9 +63,7 @@ impl Group {
 
     /// Waits until no member lives, however long that takes.
     pub(super) async fn emptied(&self) {
-        while !self.is_empty() {
-            sleep(LOOK_INTERVAL).await;
-        }
+        ever_less_often_until(|| self.is_empty()).await;
     }
 
     async fn empties_within(&self, time: Duration) -> bool {
@@ -100,5 +102,38 @@ impl Drop for Group {
         if self.armed {
             self.kill();
         }
+    }
+}
+
+/// Looks until something is so, each time after twice the pause up to [`LOOK_INTERVAL_MAX`].
+async fn ever_less_often_until(mut so: impl FnMut() -> bool) {
+    let mut pause = LOOK_INTERVAL;
+    while !so() {
+        sleep(pause).await;
+        pause = (pause * 2).min(LOOK_INTERVAL_MAX);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_lives_on_is_looked_at_less_and_less_often() {
+        let begun = Instant::now();
+        let mut looks = Vec::new();
+        ever_less_often_until(|| {
+            looks.push(begun.elapsed());
+            looks.len() == 12
+        })
+        .await;
+        let pauses: Vec<u128> = looks
+            .windows(2)
+            .map(|two| (two[1] - two[0]).as_millis())
+            .collect();
+        assert_eq!(
+            pauses,
+            [20, 40, 80, 160, 320, 640, 1280, 2000, 2000, 2000, 2000]
+        );
     }
 }
