@@ -141,3 +141,19 @@ async fn who_is_remembered_does_not_wait_behind_those_who_guess() {
     assert!(statuses.iter().all(|status| [401, 503].contains(status)));
     assert!(statuses.contains(&503), "{statuses:?}");
 }
+
+/// Scrapers that all start with the service. A check of cost 11 lasts longer than it takes them to
+/// arrive; at worst, the last of them finds the login remembered.
+#[tokio::test]
+async fn the_same_login_is_one_check_however_many_bring_it() {
+    let (_files, server) = server(&users(&[("alice", "correct", 11)])).await;
+    for (password, expected) in [("correct", 200), ("wrong", 401)] {
+        let mut requests = tokio::task::JoinSet::new();
+        for _ in 0..50 {
+            let (address, header) = (server.address, basic("alice", password));
+            requests.spawn(async move { get(address, "/", &[&header]).await.unwrap().status });
+        }
+        let statuses = requests.join_all().await;
+        assert_eq!(statuses, [expected; 50], "{password}");
+    }
+}
