@@ -4,6 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::Context;
 use clap::Parser;
 use tokio::runtime::Builder;
 use vcm_exporter::app::{self, EXIT_CONFIG};
@@ -19,44 +20,46 @@ const LAST_FILES: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    let log = args.log.start();
+    let ended = run_to_end(args);
+    // What was logged stands before what is said about the end.
+    drop(log);
+    ended.unwrap_or_else(|error| failed(&error))
+}
+
+fn run_to_end(args: Args) -> anyhow::Result<ExitCode> {
     let runtime = Builder::new_multi_thread()
         .worker_threads(THREADS)
         .enable_all()
-        .build();
-    match runtime {
-        Ok(runtime) => {
-            let status = runtime.block_on(run(args));
-            runtime.shutdown_timeout(LAST_FILES);
-            status
-        }
-        Err(error) => failed(&anyhow::Error::new(error).context("cannot start")),
-    }
+        .build()
+        .context("cannot start")?;
+    let ended = runtime.block_on(run(args));
+    runtime.shutdown_timeout(LAST_FILES);
+    ended
 }
 
-async fn run(args: Args) -> ExitCode {
-    args.log.start();
+async fn run(args: Args) -> anyhow::Result<ExitCode> {
     if let Some(action) = &args.action {
-        return match action.run(&args.installation()).await {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => failed(&error),
-        };
+        action.run(&args.installation()).await?;
+        return Ok(ExitCode::SUCCESS);
     }
     let (ours, web) = (args.config_file.as_deref(), args.web.config_file.as_deref());
     let loaded = match load_files(ours, web) {
         Ok(loaded) => loaded,
-        Err(error) => return bad_config(&error),
+        Err(error) => return Ok(bad_config(&error)),
     };
     if args.config_check {
         for file in ours.iter().chain(&web) {
             let _ = writeln!(std::io::stdout(), "{}: valid", file.display());
         }
-        return ExitCode::SUCCESS;
+        return Ok(ExitCode::SUCCESS);
     }
     let (config, web) = loaded;
-    app::run(args, config, web).await.unwrap_or_else(|error| {
+    let ended = app::run(args, config, web).await;
+    Ok(ended.unwrap_or_else(|error| {
         tracing::error!(error = format!("{error:#}"), "vcm-exporter failed");
         ExitCode::FAILURE
-    })
+    }))
 }
 
 /// For the person who typed the command; the log is for services.

@@ -44,10 +44,7 @@ impl Arguments {
     pub fn run(self) -> ExitCode {
         match self.command {
             Command::CheckConfig(arguments) => arguments.run(),
-            Command::Serve(arguments) => match Builder::new_multi_thread().enable_all().build() {
-                Ok(runtime) => runtime.block_on(arguments.run()),
-                Err(error) => no_runtime(&error),
-            },
+            Command::Serve(arguments) => arguments.run(),
             Command::Host(arguments) => match host_runtime() {
                 Ok(runtime) => runtime.block_on(arguments.run()),
                 Err(error) => no_runtime(&error),
@@ -61,7 +58,7 @@ fn host_runtime() -> std::io::Result<Runtime> {
     Builder::new_current_thread().enable_all().build()
 }
 
-#[expect(clippy::print_stderr, reason = "there is no log yet")]
+#[expect(clippy::print_stderr, reason = "for the person who typed it")]
 fn no_runtime(error: &std::io::Error) -> ExitCode {
     eprintln!("vcm-remediator: cannot start: {error}");
     ExitCode::from(EXIT_FAILURE)

@@ -1,16 +1,25 @@
-//! The log, on standard error.
+//! The log, on standard error. Nothing that logs waits for it to be read.
 
 use std::error::Error;
 use std::fmt::{self, Write};
+use std::io::{self, stderr};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::{Args, ValueEnum};
+use tracing::dispatcher::{self, Dispatch};
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields, MakeWriter};
 use tracing_subscriber::registry::{LookupSpan, Scope};
+
+use line_writer::{LINES_MAX, LineWriter};
+
+mod line_writer;
+
+pub use line_writer::LogGuard;
 
 /// The flags of the log.
 #[derive(Debug, Clone, Copy, Args)]
@@ -47,23 +56,78 @@ enum Format {
 }
 
 impl LogFlags {
-    /// Starts logging. Later calls change nothing.
-    pub fn start(self) {
+    /// Starts logging, until what this returns is dropped. Later calls change nothing.
+    ///
+    /// Without the thread that writes, whoever logs writes.
+    pub fn start(self) -> LogGuard {
         let level = match self.level {
             Level::Debug => LevelFilter::DEBUG,
             Level::Info => LevelFilter::INFO,
             Level::Warn => LevelFilter::WARN,
             Level::Error => LevelFilter::ERROR,
         };
+        let format = self.format;
+        let loss = move |lost| format.loss(lost);
+        let (dispatch, guard) = match LineWriter::start(stderr(), LINES_MAX, loss) {
+            Ok((lines, guard)) => (format.dispatch(level, lines), guard),
+            Err(_) => (format.dispatch(level, stderr), LogGuard::of_nothing()),
+        };
+        let _started_before = dispatcher::set_global_default(dispatch);
+        guard
+    }
+}
+
+impl Format {
+    fn dispatch<W>(self, level: LevelFilter, writer: W) -> Dispatch
+    where
+        W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+    {
         let builder = tracing_subscriber::fmt()
             .with_max_level(level)
-            .with_writer(std::io::stderr)
+            .with_writer(writer)
             .with_ansi(false)
             .with_target(false);
-        let _started_before = match self.format {
-            Format::Json => builder.json().try_init(),
-            Format::Logfmt => builder.event_format(Logfmt).try_init(),
-        };
+        match self {
+            Self::Json => Dispatch::new(builder.json().finish()),
+            Self::Logfmt => Dispatch::new(builder.event_format(Logfmt).finish()),
+        }
+    }
+
+    /// The line that stands in the place of lost ones, whatever level is logged: a gap in the log
+    /// must not look like silence.
+    fn loss(self, lost: u64) -> Vec<u8> {
+        let line = Line::default();
+        let writer = line.clone();
+        let dispatch = self.dispatch(LevelFilter::WARN, move || writer.clone());
+        dispatcher::with_default(&dispatch, || {
+            tracing::warn!(
+                lines = lost,
+                "log lines lost: standard error was not read in time"
+            );
+        });
+        line.take()
+    }
+}
+
+/// What one event is made into.
+#[derive(Debug, Clone, Default)]
+struct Line(Arc<Mutex<Vec<u8>>>);
+
+impl Line {
+    fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl io::Write for Line {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut line = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        line.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -147,9 +211,6 @@ pub fn chain(error: &dyn Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-    use std::sync::{Arc, Mutex};
-
     use clap::{CommandFactory, Parser};
 
     use super::*;
@@ -185,31 +246,13 @@ mod tests {
         }
     }
 
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
     #[test]
     fn writes_one_line_of_pairs_and_quotes_what_needs_it() {
-        let lines = Lines::default();
-        let writer = lines.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_writer(move || writer.clone())
-            .with_ansi(false)
-            .event_format(Logfmt)
-            .finish();
+        let line = Line::default();
+        let writer = line.clone();
+        let dispatch = Format::Logfmt.dispatch(LevelFilter::INFO, move || writer.clone());
         let refused = io::Error::other(fmt::Error);
-        tracing::subscriber::with_default(subscriber, || {
+        dispatcher::with_default(&dispatch, || {
             let _host = tracing::info_span!("host", host = %"tenant-1").entered();
             tracing::warn!(
                 module = 1,
@@ -220,11 +263,34 @@ mod tests {
                 "state changed"
             );
         });
-        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let text = String::from_utf8(line.take()).unwrap();
         let (time, rest) = text.split_once(" level=").unwrap();
         assert!(time.starts_with("ts=2"), "{time}");
         let pairs = r#"warn msg="state changed" module=1 from="a b" to="x\ny=\"z\"" ok=true"#;
         let error = fmt::Error.to_string();
         assert_eq!(rest, format!("{pairs} error={error:?} host=tenant-1\n"));
+    }
+
+    #[test]
+    fn loss_is_one_warning_in_the_form_of_the_log() {
+        let message = "log lines lost: standard error was not read in time";
+        for (format, start, end) in [
+            (
+                Format::Logfmt,
+                "ts=2",
+                format!(" level=warn msg={message:?} lines=7\n"),
+            ),
+            (
+                Format::Json,
+                "{\"timestamp\":\"2",
+                format!(
+                    ",\"level\":\"WARN\",\"fields\":{{\"message\":{message:?},\"lines\":7}}}}\n"
+                ),
+            ),
+        ] {
+            let text = String::from_utf8(format.loss(7)).unwrap();
+            assert!(text.starts_with(start) && text.ends_with(&end), "{text}");
+            assert_eq!(text.lines().count(), 1, "{text}");
+        }
     }
 }

@@ -10,6 +10,7 @@ use std::sync::{Arc, OnceLock};
 
 use clap::Args;
 use tokio::net::TcpListener;
+use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -20,7 +21,7 @@ use vcm_telemetry::logging::LogFlags;
 
 use super::config_file::ConfigFile;
 
-use super::{EXIT_CONFIG, EXIT_FAILURE};
+use super::{EXIT_CONFIG, EXIT_FAILURE, no_runtime};
 use crate::board::Board;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Runner};
@@ -69,8 +70,16 @@ enum ServeError {
 
 impl ServeArgs {
     /// Serves until a signal asks for the end, or a part of the program has ended.
-    pub(super) async fn run(self) -> ExitCode {
-        self.log.start();
+    pub(super) fn run(self) -> ExitCode {
+        // Until the runtime has ended: its tasks may log.
+        let _log = self.log.start();
+        match Builder::new_multi_thread().enable_all().build() {
+            Ok(runtime) => runtime.block_on(self.run_until_asked()),
+            Err(error) => no_runtime(&error),
+        }
+    }
+
+    async fn run_until_asked(self) -> ExitCode {
         let Some(mut config) = self.config.load() else {
             return ExitCode::from(EXIT_CONFIG);
         };
