@@ -26,7 +26,7 @@ use super::wheel::{SLOT, Slot};
 use super::{EchoEnd, ErrorReason};
 use crate::clock::UnixTime;
 use crate::config::IcmpConfig;
-use send::Fault;
+pub(super) use send::Fault;
 
 /// The longest time between two slots, whether anything is to be done or not: the sign of life.
 pub const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -82,6 +82,8 @@ pub(super) struct Engine {
     tidied: Duration,
     completed: Duration,
     renewal_logged: Option<Duration>,
+    /// The target whose trouble is shown, and of what kind that is.
+    troubled: Option<(TargetId, ErrorReason)>,
 }
 
 impl Engine {
@@ -105,6 +107,7 @@ impl Engine {
             tidied: Duration::ZERO,
             completed: Duration::ZERO,
             renewal_logged: None,
+            troubled: None,
         };
         engine.plan();
         engine
@@ -325,7 +328,7 @@ impl Engine {
         self.names.follow(&hosts.collect(), now);
         let records = self.roster.replace(targets, &self.board.records(), now);
         self.board.show(records);
-        self.end_trouble();
+        self.show_trouble();
     }
 
     async fn one_echo(&mut self, one: OneEcho) {

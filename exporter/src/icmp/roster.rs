@@ -7,6 +7,7 @@ use std::time::Duration;
 use nshield::ModuleNumber;
 
 use super::channels::ChannelId;
+use super::engine::Fault;
 use super::phases::{Phases, next_due};
 use super::record::{Place, TargetRecord};
 use super::target::{Target, TargetKey};
@@ -36,8 +37,8 @@ pub(super) struct Probed {
     pub(super) channel: Option<ChannelId>,
     pub(super) place: Place,
     pub(super) transitions: Transitions,
-    /// Whether the newest echo could not be sent.
-    pub(super) faulty: bool,
+    /// Why the newest echo could not be sent.
+    pub(super) fault: Option<Fault>,
     due: Duration,
     phase: Duration,
     unanswered: u32,
@@ -176,7 +177,7 @@ impl Roster {
             channel: None,
             place: Place::default(),
             transitions: Transitions::new(),
-            faulty: false,
+            fault: None,
             due,
             phase,
             unanswered: 0,

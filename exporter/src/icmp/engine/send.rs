@@ -27,8 +27,8 @@ const REOPEN_AFTER: Duration = Duration::from_secs(1);
 const RENEWAL_LINE_SPACING: Duration = Duration::from_secs(600);
 
 /// Why an echo was not sent.
-#[derive(Debug, Clone)]
-pub(super) struct Fault {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::icmp) struct Fault {
     pub(super) reason: ErrorReason,
     pub(super) text: String,
 }
@@ -239,28 +239,72 @@ impl Engine {
         Some(opened)
     }
 
-    /// Shows whether echoes can be sent, where that has changed.
+    /// Notes whether the newest echo to a target could be sent.
     fn note_fault(&mut self, id: TargetId, fault: Option<Fault>) {
         let Some(probed) = self.roster.get_mut(id) else {
             return;
         };
-        if probed.faulty == fault.is_some() {
-            return;
-        }
-        probed.faulty = fault.is_some();
-        let name = &probed.target.name;
-        let text = fault.map(|fault| format!("target {name:?}: {}", fault.text));
-        if text.is_some() {
-            self.board.set_trouble(text);
-        } else {
-            self.end_trouble();
+        if probed.fault != fault {
+            probed.fault = fault;
+            self.show_trouble();
         }
     }
 
-    /// Shows that all is well, once it is.
-    pub(super) fn end_trouble(&self) {
-        if !self.roster.iter().any(|probed| probed.faulty) {
-            self.board.set_trouble(None);
+    /// Shows a target to which echoes cannot be sent now: the one shown so far while that is so. A
+    /// line tells when the reason is another one; that trouble begins or ends is the collector's.
+    pub(super) fn show_trouble(&mut self) {
+        let before = self.troubled.take();
+        let found = before
+            .and_then(|(id, _)| self.faulty(id))
+            .or_else(|| self.roster.ids().into_iter().find_map(|id| self.faulty(id)));
+        let Some((id, name, fault)) = found else {
+            return self.board.set_trouble(None);
+        };
+        let (reason, error) = (fault.reason, &fault.text);
+        let trouble = format!("target {name:?}: {error}");
+        if before.is_some_and(|(_, before)| before != reason) {
+            let reason = reason.as_str();
+            tracing::warn!(icmp_target = name, reason, error, "echoes fail otherwise");
+        }
+        self.troubled = Some((id, reason));
+        self.board.set_trouble(Some(trouble));
+    }
+
+    fn faulty(&self, id: TargetId) -> Option<(TargetId, &str, &Fault)> {
+        let probed = self.roster.get(id)?;
+        Some((id, &probed.target.name, probed.fault.as_ref()?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{engine, target};
+    use super::*;
+
+    #[test]
+    fn the_trouble_shown_is_of_a_target_that_is_faulty_now() {
+        let targets = ["a", "b", "c"].map(|name| target(name, "127.0.0.1"));
+        let (mut engine, board) = engine(targets.into());
+        let ids = engine.roster.ids();
+        let fault = |reason| {
+            let text = "so".to_owned();
+            Some(Fault { reason, text })
+        };
+        let (send, resolve) = (fault(ErrorReason::Send), fault(ErrorReason::Resolve));
+        for (target, fault, shown) in [
+            (1, &send, Some(1)),
+            (2, &resolve, Some(1)),
+            (0, &send, Some(1)),
+            (0, &None, Some(1)),
+            (1, &None, Some(2)),
+            (1, &send, Some(2)),
+            (2, &None, Some(1)),
+            (1, &None, None),
+        ] {
+            engine.note_fault(ids[target], fault.clone());
+            let name = |index: usize| engine.roster.get(ids[index]).unwrap().target.name.clone();
+            let expected = shown.map(|index| format!("target {:?}: so", name(index)));
+            assert_eq!(board.trouble(), expected);
         }
     }
 }

@@ -4,7 +4,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::task::Poll;
 
 use nshield::icmp::Received;
-use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use super::*;
@@ -17,9 +16,11 @@ const DEADLINE: Duration = Duration::from_secs(20);
 /// than the 128 that a task may take out of a channel before it lets others run.
 const AT_A_TIME: usize = 3;
 
-fn engine(targets: Vec<Target>) -> (Engine, Board) {
-    let mut config = IcmpConfig::default();
-    config.targets = targets;
+pub(super) fn engine(targets: Vec<Target>) -> (Engine, Board) {
+    let config = IcmpConfig {
+        targets,
+        ..IcmpConfig::default()
+    };
     let board = Board::new(&config);
     let start = Start {
         board: board.clone(),
@@ -30,7 +31,7 @@ fn engine(targets: Vec<Target>) -> (Engine, Board) {
     (Engine::new(start), board)
 }
 
-fn target(name: &str, address: &str) -> Target {
+pub(super) fn target(name: &str, address: &str) -> Target {
     Target {
         name: name.to_owned(),
         module: None,
@@ -39,7 +40,8 @@ fn target(name: &str, address: &str) -> Target {
     }
 }
 
-fn flood(arriving: UnboundedSender<Arrival>) -> JoinHandle<()> {
+/// Ends when nobody takes it in any more.
+async fn flood(arriving: UnboundedSender<Arrival>) {
     let from = Ipv4Addr::LOCALHOST;
     let arrival = move || Arrival {
         socket: SocketId(1),
@@ -53,16 +55,14 @@ fn flood(arriving: UnboundedSender<Arrival>) -> JoinHandle<()> {
         },
         at: Instant::now(),
     };
-    tokio::spawn(async move {
-        loop {
-            for _ in 0..AT_A_TIME {
-                if arriving.send(arrival()).is_err() {
-                    return;
-                }
+    loop {
+        for _ in 0..AT_A_TIME {
+            if arriving.send(arrival()).is_err() {
+                return;
             }
-            at_once_again().await;
         }
-    })
+        at_once_again().await;
+    }
 }
 
 /// Lets others run, but does not wait until all have, as `yield_now` does.
@@ -81,9 +81,10 @@ async fn at_once_again() {
 #[tokio::test]
 async fn a_flood_of_arrivals_holds_up_no_slot() {
     let (engine, board) = engine(vec![target("a", "127.0.0.1")]);
-    let flood = flood(engine.arriving.clone());
     let (commands, received) = mpsc::unbounded_channel();
-    let running = tokio::spawn(engine.run(received));
+    let mut tasks = JoinSet::new();
+    tasks.spawn(flood(engine.arriving.clone()));
+    tasks.spawn(engine.run(received));
     let slots = async {
         for _ in 0..3 {
             let before = board.progress();
@@ -93,8 +94,8 @@ async fn a_flood_of_arrivals_holds_up_no_slot() {
         }
     };
     timeout(DEADLINE, slots).await.expect("no slot completed");
-    assert!(!flood.is_finished());
+    assert_eq!(tasks.len(), 2);
     drop(commands);
-    let ended = timeout(DEADLINE, running).await;
-    ended.expect("no command was obeyed").unwrap();
+    let ended = timeout(DEADLINE, tasks.join_all()).await;
+    ended.expect("no command was obeyed");
 }
