@@ -16,7 +16,6 @@ use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::net::IpAddr;
-use std::pin::Pin;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
@@ -145,39 +144,17 @@ impl Pinger {
         }
     }
 
-    /// Returns which kind of socket is used for targets of this family, opening it if need be.
-    ///
-    /// # Errors
-    ///
-    /// If neither kind can be opened.
-    pub fn socket_kind(&self, target: IpAddr) -> Result<SocketKind, EchoError> {
-        Ok(SocketKind::of(&self.client(target)?.get_socket()))
-    }
-
     /// Sends one echo and waits for its end.
     pub async fn echo(&self, target: IpAddr, wait: Duration) -> Echo {
-        self.echo_watching_late(target, wait, Duration::ZERO)
-            .await
-            .0
-    }
-
-    /// Sends one echo and waits for its end; after a time-out a late reply can be waited for.
-    pub async fn echo_watching_late(
-        &self,
-        target: IpAddr,
-        wait: Duration,
-        late: Duration,
-    ) -> (Echo, Option<LateReply>) {
         let client = match self.client(target) {
             Ok(client) => client.clone(),
-            Err(error) => return (Echo::Error(error), None),
+            Err(error) => return Echo::Error(error),
         };
         let sequence = PingSequence(self.sequence.fetch_add(1, Ordering::Relaxed));
-        let (ident, limit) = (self.ident, wait + late);
-        let mut answer: Answer = Box::pin(exchange(client, target, ident, sequence, limit));
-        match timeout(wait, &mut answer).await {
-            Ok(answer) => (classify(target, answer), None),
-            Err(_) => (Echo::Timeout, Some(LateReply { target, answer })),
+        let answer = exchange(client, target, self.ident, sequence, wait);
+        match timeout(wait, answer).await {
+            Ok(answer) => classify(target, answer),
+            Err(_) => Echo::Timeout,
         }
     }
 
@@ -191,29 +168,6 @@ impl Pinger {
         }
         let client = Client::new(&Config::builder().kind(kind).build()).map_err(io_error)?;
         Ok(cell.get_or_init(|| client))
-    }
-}
-
-type Answer = Pin<Box<dyn Future<Output = Result<(IcmpPacket, Duration), SurgeError>> + Send>>;
-
-/// An echo that timed out and may still be answered.
-pub struct LateReply {
-    target: IpAddr,
-    answer: Answer,
-}
-
-impl fmt::Debug for LateReply {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LateReply")
-            .field("target", &self.target)
-            .finish_non_exhaustive()
-    }
-}
-
-impl LateReply {
-    /// Waits for the rest of the time given for late replies. Returns whether one came.
-    pub async fn arrived(self) -> bool {
-        matches!(classify(self.target, self.answer.await), Echo::Reply { .. })
     }
 }
 
