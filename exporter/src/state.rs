@@ -202,13 +202,17 @@ impl State {
     }
 
     /// Drops what a tool showed before a time: a run that should have shown it anew since then has
-    /// not ended in time. What was seen since then, by another run, stays.
+    /// not ended in time. What was seen since then, by another run, stays; and so does, for as long
+    /// as it may be shown, that the hardserver did not answer: the look that would tell otherwise
+    /// has not ended either.
     pub fn overdue(&mut self, name: CollectorName, since: Instant) {
         match name {
             CollectorName::Enquiry => {
                 let before = self.module_states();
                 self.enquiry.take_if(|dated| dated.at < since);
-                self.hardserver.take_if(|dated| dated.at < since);
+                let up = HardserverState::Up;
+                self.hardserver
+                    .take_if(|dated| dated.at < since && dated.value == up);
                 self.log_transitions(&before);
             }
             CollectorName::Stattree => drop(self.stattree.take_if(|dated| dated.at < since)),

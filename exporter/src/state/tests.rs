@@ -97,6 +97,10 @@ async fn what_is_overdue_is_dropped() {
     state.overdue(CollectorName::Enquiry, Instant::now());
     assert_eq!(words(&state), ["unknown", "unknown", "unknown"]);
     assert_eq!(state.hardserver_state(), HardserverState::Unknown);
+    state.hardserver_looked(LookResult::Unresponsive);
+    advance(Duration::from_secs(1)).await;
+    state.overdue(CollectorName::Enquiry, Instant::now());
+    assert_eq!(state.hardserver_state(), HardserverState::Unresponsive);
 }
 
 /// A run that ends just as a scrape gives up answers those who wait longer, and `enquiry -m0` tells
