@@ -245,7 +245,7 @@ async fn on_scrape_tools_run_when_asked_and_a_scrape_ends_before_prometheus_give
         hang(&host, "enquiry");
         // What it showed a moment ago still answers; wait until it does not.
         sleep(Duration::from_millis(1_100)).await;
-        let text = scrape("1").await;
+        let text = scrape("5").await;
         assert!(
             !text.contains(failed),
             "the last good answer is repeated: {text}"
