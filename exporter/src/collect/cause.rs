@@ -1,9 +1,9 @@
 //! Why a run of a collector failed, in words for the log. Nobody matches on them.
 
-use std::error::Error;
 use std::path::Path;
 
 use nshield::runner::{Ending, Exit, Run, StartError};
+use vcm_telemetry::logging::chain;
 
 use crate::commands::FailureReason;
 
@@ -41,17 +41,6 @@ fn incomplete(run: &Run, gaps: &[String]) -> String {
         gaps.insert(0, "its output has no end");
     }
     format!("printed an incomplete answer: {}", gaps.join(", "))
-}
-
-/// An error with its causes.
-pub(super) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]
