@@ -50,8 +50,17 @@ pub struct Observation {
     pub hardserver_uptime: Option<u64>,
     /// Whether somebody stopped the hardserver on purpose.
     pub stop: StopSign,
+    /// The text of the pause file, when everything is paused on this host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause: Option<String>,
     /// The text of the hold file, when the host is held.
     pub hold: Option<String>,
+    /// Seconds since the host booted: settings that did not survive a reboot explain a lost network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_uptime: Option<u64>,
+    /// What the site's own check of the service says; absent where none is configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_check: Option<ServiceCheck>,
     /// The highest tier that the host itself permits.
     pub max_tier: Tier,
 }
@@ -155,6 +164,40 @@ pub struct ModuleLook {
     pub load_percent: Option<u8>,
     /// Whether it answers the network.
     pub network: NetworkLook,
+    /// The text of the module's own hold file, when this module is held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<String>,
+    /// How this host would reach it; absent where it has no address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathLook>,
+}
+
+/// How the host would reach the address of a module. For people: no guard reads it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct PathLook {
+    /// The interface of the route; absent when the host has no route.
+    pub interface: Option<String>,
+    /// The gateway of the route; absent when the address is on the interface's own network.
+    pub gateway: Option<String>,
+    /// Whether the interface is up; absent when that could not be read.
+    pub interface_up: Option<bool>,
+    /// Whether the next hop's link address is known; absent when nobody has asked for it lately.
+    pub neighbour: Option<bool>,
+    /// Why the rest could not be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+/// What the site's own check of the service says (`service_check` of the host's configuration).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(tag = "status", content = "detail", rename_all = "snake_case")]
+pub enum ServiceCheck {
+    /// It exited with 0.
+    Passed,
+    /// It did not: how it ended.
+    Failed(String),
+    /// It could not be run, or not to its end: why.
+    Unknown(String),
 }
 
 /// Whether a module answers the network.

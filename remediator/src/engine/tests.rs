@@ -193,6 +193,8 @@ fn seen(failed: bool, looks: u32) -> Observation {
         objects: None,
         uptime: None,
         load_percent: None,
+        path: None,
+        hold: None,
         network: NetworkLook::Echo {
             sent: 5,
             replies: 5,
@@ -217,6 +219,9 @@ fn seen(failed: bool, looks: u32) -> Observation {
         hardserver_uptime: None,
         stop: StopSign::None,
         hold: None,
+        pause: None,
+        host_uptime: None,
+        service_check: None,
         max_tier: Tier::Clear,
     }
 }

@@ -95,6 +95,9 @@ pub async fn observe(config: &HostConfig, depth: Depth) -> Result<Observation, O
             | HardserverLook::Unknown => StopSign::None,
         },
         hold: hold(config),
+        pause: None,
+        host_uptime: None,
+        service_check: None,
         max_tier: config.max_tier,
         finished_boottime: kernel::boottime_ms(),
     })

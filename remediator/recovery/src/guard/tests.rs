@@ -36,6 +36,8 @@ fn look_of(esn: &str, state: ModuleState) -> ModuleLook {
         objects: None,
         uptime: None,
         load_percent: None,
+        path: None,
+        hold: None,
         network: NetworkLook::Echo {
             sent: 5,
             replies: 5,
@@ -66,6 +68,9 @@ fn seen() -> Observation {
         hardserver_uptime: Some(100),
         stop: StopSign::None,
         hold: None,
+        pause: None,
+        host_uptime: None,
+        service_check: None,
         max_tier: Tier::Clear,
     }
 }

@@ -89,6 +89,8 @@ impl Lab {
             objects: Some(7),
             uptime: Some(1_000),
             load_percent: Some(10),
+            path: None,
+            hold: None,
             network: NetworkLook::Echo {
                 sent: 5,
                 replies: 5,
@@ -131,6 +133,9 @@ impl Lab {
                 hardserver_uptime: Some(1_000),
                 stop: StopSign::None,
                 hold: None,
+                pause: None,
+                host_uptime: None,
+                service_check: None,
                 max_tier: Tier::Clear,
             },
             cures: BTreeMap::new(),

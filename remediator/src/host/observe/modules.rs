@@ -39,6 +39,8 @@ pub(super) fn looks(
             objects: statistic("ModuleObjStats", "ObjectCount"),
             uptime: statistic("ModuleEnvStats", "Uptime"),
             load_percent: load.and_then(|load| u8::try_from(load).ok()),
+            path: None,
+            hold: None,
             network: networks
                 .remove(&number)
                 .unwrap_or_else(|| NetworkLook::Unknown("it is not in the inventory".to_owned())),
