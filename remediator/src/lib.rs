@@ -18,6 +18,7 @@ pub mod engine;
 pub mod host;
 pub mod host_client;
 pub mod metrics;
+pub mod outward;
 pub mod store;
 pub mod web;
 pub mod webhook;
