@@ -28,8 +28,10 @@ mod body;
 mod intake;
 mod read;
 mod refusal;
+mod watchdog;
 
 pub use refusal::{Refusal, Rejection};
+pub use watchdog::Watchdog;
 
 /// A body must have arrived this long after its headers: a sender on a local network needs
 /// milliseconds, and whoever needs longer holds one of few connections.
@@ -58,6 +60,8 @@ pub struct Receiver {
     pub deliver: OnceLock<Arc<dyn Deliver>>,
     /// Where it is counted.
     pub metrics: Arc<Metrics>,
+    /// Where the watchdog is recorded.
+    pub watchdog: Arc<Watchdog>,
     /// Limit of a body, in bytes.
     pub body_max: usize,
     /// What the header `Authorization` must hold, if anything.
@@ -142,6 +146,7 @@ impl Receiver {
     /// Counts and logs what is now durable.
     fn record(&self, intake: &intake::Intake, received_at: Time) {
         if intake.watchdog {
+            self.watchdog.seen(received_at);
             self.metrics.watchdog_heard(received_at);
         }
         for ignored in &intake.ignored {

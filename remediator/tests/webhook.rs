@@ -176,6 +176,7 @@ impl Program {
             store: Arc::clone(&store),
             deliver: OnceLock::from(delivered.clone() as Arc<dyn Deliver>),
             metrics: Arc::clone(&metrics),
+            watchdog: Arc::default(),
             body_max: BODY_MAX,
             token,
         };
@@ -586,11 +587,14 @@ async fn the_watchdog_is_recorded_and_is_no_incident() {
     let answer = program.post(body(std::slice::from_ref(&watchdog))).await;
     assert_eq!(answer.json(), json!({"accepted": 1, "ignored": {}}));
     assert_eq!(program.metric(series), 1_700_000_000.0);
+    let last = program.app.receiver.watchdog.last();
+    assert_eq!(last, Some(Time::from_millis(1_700_000_000_000)));
     assert_eq!(program.facts(), []);
 
     let program = Program::new();
     watchdog["status"] = json!("resolved");
     program.post(body(&[watchdog])).await;
+    assert_eq!(program.app.receiver.watchdog.last(), None);
     assert_eq!(
         program.metric(series),
         0.0,
@@ -660,6 +664,7 @@ async fn nothing_is_accepted_before_the_engine_runs() {
         clock: Arc::clone(&program.app.clock),
         store: Arc::clone(&program.app.store),
         metrics: Arc::clone(&program.app.metrics),
+        watchdog: Arc::default(),
         body_max: BODY_MAX,
         token: None,
     };

@@ -139,6 +139,7 @@ impl Parts {
             store: Arc::clone(&store),
             deliver: OnceLock::new(),
             metrics: Arc::clone(&metrics),
+            watchdog: Arc::default(),
             body_max: config.web.body_max,
             token: config.web.token,
         };
