@@ -13,6 +13,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use nshield::runner::Invocation;
 use nshield::{Esn, ModuleNumber};
 use vcm_recovery::inventory::Kind;
 use vcm_recovery::step::{Platform, Program};
@@ -20,8 +21,8 @@ use vcm_recovery::tier::Tier;
 
 use crate::yaml::{self, YamlError};
 
-/// The mode bit that lets everybody write.
-const WRITABLE_BY_OTHERS: u32 = 0o002;
+/// The mode bits that let somebody other than the owner write.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
 
 /// The checked configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,8 +37,14 @@ pub struct HostConfig {
     pub platform: Platform,
     /// The highest tier that may run here. Default `retry`: it takes nothing from anybody.
     pub max_tier: Tier,
-    /// While this file exists, nothing starts.
+    /// While this file exists, nothing starts here. A module of its own is held by a file of this
+    /// name with a dot and its number behind it.
     pub hold_file: PathBuf,
+    /// While this file exists, everything is paused: nothing starts here either. Put in place on
+    /// every host, it stops what the remediator can no longer be told to stop.
+    pub pause_file: PathBuf,
+    /// How the process that runs an attempt is detached from its caller.
+    pub launcher: Launcher,
     /// The wait between `-M` and `-c`. At least the vendor's 30 s.
     pub clear_wait: Duration,
     /// How long each program may take.
@@ -46,11 +53,65 @@ pub struct HostConfig {
     pub stopped_on_purpose: StoppedOnPurpose,
     /// What happens after a restart that left the hardserver down.
     pub after_restart: AfterRestart,
+    /// What the site runs after a rung.
+    pub hooks: Hooks,
+    /// The site's own check of its service: it must exit with 0 before an incident closes.
+    pub service_check: Option<FixedCommand>,
     /// The modules of this host.
     pub modules: BTreeMap<ModuleNumber, HostModule>,
 }
 
-/// Where the vendor's programs are. No search path is ever used.
+/// How the process that runs an attempt is detached from its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Launcher {
+    /// As a session of its own, in the caller's control group.
+    Direct,
+    /// As a transient unit of the system's service manager: in a control group of its own, and
+    /// outside the caller's sandbox, and so is a hardserver that it starts. Takes root.
+    Systemd,
+}
+
+/// What the site runs after a rung, to load keys again for example. A hook that fails is reported
+/// and never repeated.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hooks {
+    /// After a restart, once the hardserver answers.
+    pub after_restart: Option<FixedCommand>,
+    /// After a clear, once the module is operational.
+    pub after_clear: Option<FixedCommand>,
+}
+
+/// A command that is started as it is written in the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FixedCommand {
+    vector: Vec<String>,
+}
+
+impl FixedCommand {
+    /// Takes an argument vector; `None` unless it begins with the absolute path of a program.
+    #[must_use]
+    pub fn new(vector: Vec<String>) -> Option<Self> {
+        let absolute = vector
+            .first()
+            .is_some_and(|word| Path::new(word).is_absolute());
+        absolute.then_some(Self { vector })
+    }
+
+    /// The program.
+    #[must_use]
+    pub fn program(&self) -> &Path {
+        self.vector.first().map_or(Path::new(""), Path::new)
+    }
+
+    /// The command, ready to be started.
+    #[must_use]
+    pub fn invocation(&self, deadline: Duration) -> Invocation {
+        let arguments = self.vector.iter().skip(1);
+        Invocation::new(self.program(), arguments, deadline)
+    }
+}
+
+/// Where programs are. No search path is ever used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tools {
     /// `bin/enquiry`
@@ -63,6 +124,8 @@ pub struct Tools {
     pub init_script: PathBuf,
     /// Windows' `net`
     pub net: PathBuf,
+    /// `systemd-run`, for [`Launcher::Systemd`]
+    pub systemd_run: PathBuf,
     /// Fixed words in front of a command that changes something, such as `/usr/bin/sudo -n`.
     pub sudo_prefix: Vec<String>,
 }
@@ -95,6 +158,10 @@ pub struct Deadlines {
     /// One step of a rung. Default 120 s. It bounds how long the runner waits before it says that
     /// the step takes too long; it never proves that the step has ended.
     pub step: Duration,
+    /// One hook. Default 60 s.
+    pub hook: Duration,
+    /// `service_check`. Default 10 s: it is part of every observation.
+    pub service_check: Duration,
 }
 
 /// How to tell that somebody stopped the hardserver on purpose. Only asked while it looks down.
@@ -103,7 +170,7 @@ pub struct StoppedOnPurpose {
     /// A fixed argument vector whose standard output is one word for the state of the hardserver's
     /// unit. Without it nobody knows, so that a hardserver that is down is only started by
     /// approval.
-    pub unit_state: Option<Vec<String>>,
+    pub unit_state: Option<FixedCommand>,
     /// Words that mean: stopped cleanly. Default `inactive`.
     pub stopped_words: Vec<String>,
     /// Words that mean: it died. Default `failed`, and `active` for units that outlive their

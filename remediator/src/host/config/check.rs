@@ -1,27 +1,31 @@
 //! From [`raw`] to checked: every value, and all problems together.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
+mod modules;
+mod values;
+
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
 
 use nshield::tools::{
     DEFAULT_ROOT, ENQUIRY_DEADLINE, ENQUIRY_SERVER_DEADLINE, Installation, STATTREE_DEADLINE,
 };
-use nshield::{Esn, ModuleNumber};
-use vcm_recovery::inventory::Kind;
 use vcm_recovery::step::{CLEAR_WAIT_MIN, Platform};
-use vcm_recovery::tier::Tier;
 
 use super::raw;
 use super::{
-    AfterRestart, Deadlines, HostConfig, HostModule, Problem, Reachability, StoppedOnPurpose, Tools,
+    AfterRestart, Deadlines, Hooks, HostConfig, Launcher, Problem, StoppedOnPurpose, Tools,
 };
+use values::Check;
 
 /// Default of `hold_file`.
 const HOLD_FILE: &str = "/etc/vcm-remediator/hold";
+
+/// Default of `pause_file`.
+const PAUSE_FILE: &str = "/etc/vcm-remediator/pause";
+
+/// Default of `tools.systemd_run`.
+const SYSTEMD_RUN: &str = "/usr/bin/systemd-run";
 
 /// Default of `tools.net` on the simulator and on Windows.
 const NET: &str = "bin/net";
@@ -35,6 +39,12 @@ const PROBE_DEADLINE: Duration = Duration::from_secs(5);
 /// Default of `deadlines.step`.
 const STEP_DEADLINE: Duration = Duration::from_secs(120);
 
+/// Default of `deadlines.hook`.
+const HOOK_DEADLINE: Duration = Duration::from_secs(60);
+
+/// Default of `deadlines.service_check`.
+const SERVICE_CHECK_DEADLINE: Duration = Duration::from_secs(10);
+
 /// Default of `stopped_on_purpose.host_up_min`.
 const HOST_UP_MIN: Duration = Duration::from_secs(600);
 
@@ -46,6 +56,10 @@ const START_SPACING: Duration = Duration::from_secs(30);
 
 /// A deadline below makes every tool late, one above makes every observation stale.
 const DEADLINE_RANGE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(600);
+
+/// It is part of every observation, which must not wait for it longer than for `enquiry`.
+const SERVICE_CHECK_RANGE: RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(50);
 
 /// The five echoes alone take 0.8 s.
 const PING_RANGE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(30);
@@ -85,6 +99,8 @@ pub(super) fn checked(raw: raw::HostConfig) -> Result<HostConfig, Vec<Problem>> 
         platform: check.word("platform", raw.platform, &PLATFORMS, Platform::Linux),
         max_tier: check.tier("max_tier", raw.max_tier),
         hold_file: check.path("hold_file", raw.hold_file, || PathBuf::from(HOLD_FILE)),
+        pause_file: check.path("pause_file", raw.pause_file, || PathBuf::from(PAUSE_FILE)),
+        launcher: check.word("launcher", raw.launcher, &LAUNCHERS, Launcher::Direct),
         clear_wait: check.duration(
             "clear_wait",
             raw.clear_wait,
@@ -94,6 +110,11 @@ pub(super) fn checked(raw: raw::HostConfig) -> Result<HostConfig, Vec<Problem>> 
         deadlines: check.deadlines(raw.deadlines),
         stopped_on_purpose: check.stopped_on_purpose(raw.stopped_on_purpose),
         after_restart: check.after_restart(raw.after_restart),
+        hooks: Hooks {
+            after_restart: check.command("hooks.after_restart", raw.hooks.after_restart),
+            after_clear: check.command("hooks.after_clear", raw.hooks.after_clear),
+        },
+        service_check: check.command("service_check", raw.service_check),
         modules: check.modules(raw.modules),
     };
     if check.problems.is_empty() {
@@ -103,115 +124,12 @@ pub(super) fn checked(raw: raw::HostConfig) -> Result<HostConfig, Vec<Problem>> 
     }
 }
 
+const LAUNCHERS: [(&str, Launcher); 2] =
+    [("direct", Launcher::Direct), ("systemd", Launcher::Systemd)];
 const PLATFORMS: [(&str, Platform); 2] =
     [("linux", Platform::Linux), ("windows", Platform::Windows)];
-const KINDS: [(&str, Kind); 3] = [
-    ("vcm", Kind::Vcm),
-    ("nethsm", Kind::Nethsm),
-    ("pcie", Kind::Pcie),
-];
-
-/// Collects problems; a value that is wrong is replaced by its default and never used.
-#[derive(Default)]
-struct Check {
-    problems: Vec<Problem>,
-}
 
 impl Check {
-    fn problem(&mut self, key: impl Into<String>, message: impl Into<String>) {
-        self.problems.push(Problem {
-            key: key.into(),
-            message: message.into(),
-        });
-    }
-
-    fn missing<T: Default>(&mut self, key: impl Into<String>) -> T {
-        self.problem(key, "is missing");
-        T::default()
-    }
-
-    fn path(
-        &mut self,
-        key: &str,
-        text: Option<String>,
-        default: impl FnOnce() -> PathBuf,
-    ) -> PathBuf {
-        let path = text.map_or_else(default, PathBuf::from);
-        if !path.is_absolute() && !path.as_os_str().is_empty() {
-            self.problem(key, format!("{path:?} is not an absolute path"));
-        }
-        if path.as_os_str().is_empty() {
-            self.problem(key, "is empty");
-        }
-        path
-    }
-
-    fn word<T: Copy>(
-        &mut self,
-        key: &str,
-        text: Option<String>,
-        words: &[(&str, T)],
-        default: T,
-    ) -> T {
-        let Some(text) = text else { return default };
-        match words.iter().find(|(word, _)| *word == text) {
-            Some((_, value)) => *value,
-            None => {
-                let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-                self.problem(key, format!("{text:?} is none of {}", words.join(", ")));
-                default
-            }
-        }
-    }
-
-    fn tier(&mut self, key: &str, text: Option<String>) -> Tier {
-        let allowed = [Tier::Network, Tier::Retry, Tier::Restart, Tier::Clear];
-        self.word(
-            key,
-            text,
-            &allowed.map(|tier| (tier.as_str(), tier)),
-            Tier::Retry,
-        )
-    }
-
-    fn parsed<T: FromStr<Err: std::fmt::Display>>(&mut self, key: &str, text: &str) -> Option<T> {
-        match text.parse() {
-            Ok(value) => Some(value),
-            Err(error) => {
-                self.problem(key, error.to_string());
-                None
-            }
-        }
-    }
-
-    fn duration(
-        &mut self,
-        key: &str,
-        text: Option<String>,
-        default: Duration,
-        range: RangeInclusive<Duration>,
-    ) -> Duration {
-        let Some(text) = text else { return default };
-        match humantime::parse_duration(&text) {
-            Ok(value) if range.contains(&value) => return value,
-            Ok(_) => {
-                let (low, high) = (*range.start(), *range.end());
-                let (low, high) = (
-                    humantime::format_duration(low),
-                    humantime::format_duration(high),
-                );
-                self.problem(key, format!("{text} is not within {low} to {high}"));
-            }
-            Err(error) => {
-                self.problem(
-                    key,
-                    format!("{text:?} is not a duration such as 30s: {error}"),
-                );
-            }
-        }
-        default
-    }
-
     fn tools(&mut self, raw: raw::Tools, root: &Path) -> Tools {
         let there = Installation::at(root);
         if let Some(program) = raw.sudo_prefix.first()
@@ -232,6 +150,9 @@ impl Check {
                 there.init_script_path()
             }),
             net: self.path("tools.net", raw.net, || root.join(NET)),
+            systemd_run: self.path("tools.systemd_run", raw.systemd_run, || {
+                PathBuf::from(SYSTEMD_RUN)
+            }),
             sudo_prefix: raw.sudo_prefix,
         }
     }
@@ -248,19 +169,18 @@ impl Check {
             stattree: deadline("deadlines.stattree", raw.stattree, STATTREE_DEADLINE),
             probe: deadline("deadlines.probe", raw.probe, PROBE_DEADLINE),
             step: deadline("deadlines.step", raw.step, STEP_DEADLINE),
+            hook: deadline("deadlines.hook", raw.hook, HOOK_DEADLINE),
             ping: self.duration("deadlines.ping", raw.ping, PING_DEADLINE, PING_RANGE),
+            service_check: self.duration(
+                "deadlines.service_check",
+                raw.service_check,
+                SERVICE_CHECK_DEADLINE,
+                SERVICE_CHECK_RANGE,
+            ),
         }
     }
 
     fn stopped_on_purpose(&mut self, raw: raw::StoppedOnPurpose) -> StoppedOnPurpose {
-        let program = raw.unit_state.as_ref().map(|argv| argv.first());
-        let absolute = |program: &String| Path::new(program).is_absolute();
-        if program.is_some_and(|program| !program.is_some_and(absolute)) {
-            self.problem(
-                "stopped_on_purpose.unit_state",
-                "its first word must be the absolute path of a program",
-            );
-        }
         let words = |given: Option<Vec<String>>, default: &[&str]| {
             given.unwrap_or_else(|| default.iter().map(|&word| word.to_owned()).collect())
         };
@@ -281,7 +201,7 @@ impl Check {
             self.problem("stopped_on_purpose.died_words", message);
         }
         StoppedOnPurpose {
-            unit_state: raw.unit_state,
+            unit_state: self.command("stopped_on_purpose.unit_state", raw.unit_state),
             stopped_words,
             died_words,
             package_manager_locks: locks.into_iter().map(PathBuf::from).collect(),
@@ -303,84 +223,6 @@ impl Check {
                 raw.start_spacing,
                 START_SPACING,
             ),
-        }
-    }
-
-    fn modules(&mut self, raw: Vec<raw::Module>) -> BTreeMap<ModuleNumber, HostModule> {
-        let mut modules = BTreeMap::<ModuleNumber, HostModule>::new();
-        for (index, raw) in raw.into_iter().enumerate() {
-            let key = format!("modules[{index}]");
-            let Some((number, module)) = self.module(&key, raw) else {
-                continue;
-            };
-            let same_esn = |other: &HostModule| other.esn.is_some() && other.esn == module.esn;
-            if modules.values().any(same_esn) {
-                self.problem(
-                    format!("{key}.esn"),
-                    "another module has this serial number",
-                );
-            }
-            if modules.insert(number, module).is_some() {
-                self.problem(
-                    format!("{key}.number"),
-                    format!("module {number} is listed twice"),
-                );
-            }
-        }
-        modules
-    }
-
-    fn module(&mut self, key: &str, raw: raw::Module) -> Option<(ModuleNumber, HostModule)> {
-        let esn: Option<Esn> = raw
-            .esn
-            .and_then(|text| self.parsed(&format!("{key}.esn"), &text));
-        let kind = self.word(&format!("{key}.kind"), raw.kind, &KINDS, Kind::Vcm);
-        let address: Option<IpAddr> = raw.address.and_then(|text| {
-            let address = text.parse().ok();
-            if address.is_none() {
-                // A name would make the check depend on what may be broken: name resolution.
-                self.problem(
-                    format!("{key}.address"),
-                    format!("{text:?} is no IP address"),
-                );
-            }
-            address
-        });
-        let reachability = self.reachability(key, raw.reachability, address);
-        let number = match raw.number {
-            None => return self.missing(format!("{key}.number")),
-            Some(number) => self.parsed(&format!("{key}.number"), &number.to_string())?,
-        };
-        Some((
-            number,
-            HostModule {
-                esn,
-                kind,
-                reachability,
-            },
-        ))
-    }
-
-    fn reachability(
-        &mut self,
-        key: &str,
-        text: Option<String>,
-        address: Option<IpAddr>,
-    ) -> Reachability {
-        let text = text.unwrap_or_else(|| "icmp".to_owned());
-        let port = text
-            .strip_prefix("tcp:")
-            .map(|port| port.parse().ok().filter(|&p| p > 0));
-        match (text.as_str(), port, address) {
-            ("none", ..) => Reachability::None,
-            ("icmp", _, Some(address)) => Reachability::Icmp(address),
-            (_, Some(Some(port)), Some(address)) => Reachability::Tcp(address, port),
-            ("icmp", ..) | (_, Some(Some(_)), None) => Reachability::NoAddress,
-            (_, Some(None) | None, _) => {
-                let message = format!("{text:?} is none of icmp, tcp:<port>, none");
-                self.problem(format!("{key}.reachability"), message);
-                Reachability::NoAddress
-            }
         }
     }
 }

@@ -12,11 +12,22 @@ pub(super) struct HostConfig {
     pub(super) platform: Option<String>,
     pub(super) max_tier: Option<String>,
     pub(super) hold_file: Option<String>,
+    pub(super) pause_file: Option<String>,
+    pub(super) launcher: Option<String>,
     pub(super) clear_wait: Option<String>,
     pub(super) deadlines: Deadlines,
     pub(super) stopped_on_purpose: StoppedOnPurpose,
     pub(super) after_restart: AfterRestart,
+    pub(super) hooks: Hooks,
+    pub(super) service_check: Option<Vec<String>>,
     pub(super) modules: Vec<Module>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Hooks {
+    pub(super) after_restart: Option<Vec<String>>,
+    pub(super) after_clear: Option<Vec<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -27,6 +38,7 @@ pub(super) struct Tools {
     pub(super) nopclearfail: Option<String>,
     pub(super) init_script: Option<String>,
     pub(super) net: Option<String>,
+    pub(super) systemd_run: Option<String>,
     pub(super) sudo_prefix: Vec<String>,
 }
 
@@ -39,6 +51,8 @@ pub(super) struct Deadlines {
     pub(super) ping: Option<String>,
     pub(super) probe: Option<String>,
     pub(super) step: Option<String>,
+    pub(super) hook: Option<String>,
+    pub(super) service_check: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

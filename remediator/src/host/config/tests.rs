@@ -24,7 +24,11 @@ fn derives_everything_else_from_a_minimal_file() {
     assert_eq!(config.clear_wait, Duration::from_secs(30));
     assert_eq!(config.deadlines.enquiry, Duration::from_secs(50));
     assert_eq!(config.hold_file, Path::new("/etc/vcm-remediator/hold"));
+    assert_eq!(config.pause_file, Path::new("/etc/vcm-remediator/pause"));
     assert_eq!(config.stopped_on_purpose.unit_state, None);
+    assert_eq!(config.launcher, Launcher::Direct);
+    assert_eq!(config.hooks, Hooks::default());
+    assert_eq!(config.service_check, None);
     assert!(config.modules.is_empty());
 }
 
@@ -37,8 +41,12 @@ fn reads_the_documented_example() {
          platform: linux\n\
          max_tier: clear\n\
          hold_file: /etc/hold\n\
+         pause_file: /etc/pause\n\
+         launcher: systemd\n\
+         hooks: {after_restart: [/usr/local/sbin/reload-keys, --all], after_clear: [/usr/local/sbin/reload-keys]}\n\
+         service_check: [/usr/local/bin/check-signing]\n\
          clear_wait: 45s\n\
-         deadlines: {enquiry: 40s, enquiry_server: 4s, stattree: 10s, ping: 3s, step: 1m}\n\
+         deadlines: {enquiry: 40s, enquiry_server: 4s, stattree: 10s, ping: 3s, step: 1m, hook: 5m, service_check: 20s}\n\
          stopped_on_purpose: {unit_state: [/usr/bin/systemctl, is-failed, nc_hardserver.service], host_up_min: 10m}\n\
          modules:\n\
          \x20 - {number: 1, esn: 1A2B-05E0-D947, kind: vcm, address: 192.0.2.11, reachability: icmp}\n\
@@ -53,6 +61,13 @@ fn reads_the_documented_example() {
         Path::new("/usr/local/bin/nopclearfail")
     );
     assert_eq!(config.clear_wait, Duration::from_secs(45));
+    assert_eq!(config.launcher, Launcher::Systemd);
+    let hook = config.hooks.after_restart.unwrap();
+    assert_eq!(hook.program(), Path::new("/usr/local/sbin/reload-keys"));
+    assert_eq!(hook.invocation(Duration::ZERO).args(), ["--all"]);
+    assert!(config.service_check.is_some());
+    assert_eq!(config.deadlines.hook, Duration::from_secs(300));
+    assert_eq!(config.deadlines.service_check, Duration::from_secs(20));
     let reachability: Vec<Reachability> = config.modules.values().map(|m| m.reachability).collect();
     let (one, two) = ("192.0.2.11".parse().unwrap(), "192.0.2.12".parse().unwrap());
     assert_eq!(
@@ -86,8 +101,12 @@ fn reports_all_problems_together_with_their_keys() {
          platform: beos\n\
          max_tier: load\n\
          clear_wait: 29s\n\
-         deadlines: {ping: soon}\n\
-         tools: {sudo_prefix: [sudo]}\n\
+         launcher: nohup\n\
+         pause_file: pause\n\
+         hooks: {after_restart: [reload-keys], after_clear: []}\n\
+         service_check: ['']\n\
+         deadlines: {ping: soon, service_check: 51s}\n\
+         tools: {sudo_prefix: [sudo], systemd_run: systemd-run}\n\
          stopped_on_purpose: {unit_state: [], died_words: [inactive]}\n\
          modules:\n\
          \x20 - {number: 0}\n\
@@ -102,7 +121,14 @@ fn reports_all_problems_together_with_their_keys() {
         "platform:",
         "max_tier:",
         "clear_wait: 29s is not within 30s to 10m",
+        "launcher:",
+        "pause_file:",
+        "hooks.after_restart:",
+        "hooks.after_clear:",
+        "service_check:",
         "deadlines.ping:",
+        "deadlines.service_check:",
+        "tools.systemd_run:",
         "tools.sudo_prefix[0]:",
         "stopped_on_purpose.unit_state:",
         "stopped_on_purpose.died_words:",
@@ -158,7 +184,12 @@ fn a_file_that_others_can_write_or_own_is_not_trusted() {
         HostConfig::load(file.path())
     };
     mode(0o644).unwrap();
-    assert!(matches!(mode(0o646), Err(ConfigError::NotTrusted { .. })));
+    for writable in [0o646, 0o664] {
+        assert!(matches!(
+            mode(writable),
+            Err(ConfigError::NotTrusted { .. })
+        ));
+    }
     mode(0o600).unwrap();
     // Only root can give a file away; anybody else cannot make the case.
     if std::os::unix::fs::chown(file.path(), Some(12_345), None).is_ok() {

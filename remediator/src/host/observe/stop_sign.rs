@@ -9,7 +9,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::time::Duration;
 
-use nshield::runner::{self, Ending, Exit, Invocation};
+use nshield::runner::{self, Ending, Exit};
 use vcm_recovery::observation::StopSign;
 
 use crate::host::config::{HostConfig, StoppedOnPurpose};
@@ -87,15 +87,13 @@ fn locked_inodes(text: &str) -> BTreeSet<u64> {
 }
 
 async fn unit(signs: &StoppedOnPurpose, deadline: Duration) -> StopSign {
-    let Some((program, arguments)) = signs
-        .unit_state
-        .as_ref()
-        .and_then(|argv| argv.split_first())
-    else {
+    let Some(command) = &signs.unit_state else {
         return StopSign::Unknown("no unit_state probe is configured".to_owned());
     };
-    let invocation =
-        Invocation::new(program, arguments, deadline).with_output_limit(PROBE_OUTPUT_MAX);
+    let program = command.program().display();
+    let invocation = command
+        .invocation(deadline)
+        .with_output_limit(PROBE_OUTPUT_MAX);
     match runner::run(invocation).await {
         // The exit status is part of the answer of such probes, and different for each of them.
         Ok(run) if matches!(run.ending, Ending::Exited(Exit::Code(_))) => word(signs, &run.stdout),
@@ -121,10 +119,11 @@ fn word(signs: &StoppedOnPurpose, output: &[u8]) -> StopSign {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::config::FixedCommand;
 
     fn signs(unit_state: &[&str]) -> StoppedOnPurpose {
         StoppedOnPurpose {
-            unit_state: Some(unit_state.iter().map(|&word| word.to_owned()).collect()),
+            unit_state: FixedCommand::new(unit_state.iter().map(|&word| word.to_owned()).collect()),
             stopped_words: vec!["inactive".to_owned()],
             died_words: vec!["failed".to_owned()],
             package_manager_locks: Vec::new(),
@@ -151,12 +150,8 @@ mod tests {
             };
             assert_eq!(found, expected, "{argv:?}");
         }
-        let unconfigured = StoppedOnPurpose {
-            unit_state: None,
-            ..signs(&[])
-        };
         assert!(matches!(
-            unit(&unconfigured, Duration::from_secs(1)).await,
+            unit(&signs(&[]), Duration::from_secs(1)).await,
             StopSign::Unknown(_)
         ));
     }
