@@ -1,17 +1,20 @@
 //! One look at the host: `enquiry`, the hardserver's socket, the network and `stattree` side by
-//! side, each with its own deadline and status, put together into one [`Observation`].
+//! side, each with its own deadline and status, put together into one [`Observation`]; beside them
+//! the path to each module, the files that hold or pause, and the site's own check.
 //!
 //! `host observe` prints and keeps it. `host run` and `host resume` take the same look themselves,
 //! without `stattree`, before they do anything.
 
+pub mod holds;
 pub mod kept;
 
 mod modules;
 mod network;
+mod path;
+mod service_check;
 mod stop_sign;
 mod tools;
 
-use std::fs;
 use std::io;
 
 use nshield::enquiry::Enquiry;
@@ -29,15 +32,12 @@ use super::config::HostConfig;
 use super::kernel;
 use tools::Asked;
 
-/// The longest text of a hold file that is shown, in characters.
-const HOLD_TEXT_MAX: usize = 200;
-
 /// How much is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
     /// Everything.
     Full,
-    /// Without `stattree`: what is needed to decide whether a step may start.
+    /// Without `stattree` and the site's own check: what is needed to decide whether a step may start.
     WithoutStatistics,
 }
 
@@ -57,11 +57,12 @@ pub async fn observe(config: &HostConfig, depth: Depth) -> Result<Observation, O
     let boot_id = kernel::boot_id().map_err(ObserveError::BootId)?;
     let started_boottime = kernel::boottime_ms();
     let installation = Installation::at(&config.nfast_root);
-    let (asked, statistics, socket, networks) = tokio::join!(
+    let (asked, statistics, socket, networks, service_check) = tokio::join!(
         tools::enquiry(config),
         tools::stattree(config, depth),
         installation.probe_socket(),
         network::looks(config),
+        service_check::read(config, depth),
     );
     let enquiry = Enquiry::parse(stdout(&asked.full));
     let tree = statistics
@@ -94,10 +95,10 @@ pub async fn observe(config: &HostConfig, depth: Depth) -> Result<Observation, O
             | HardserverLook::PermissionDenied
             | HardserverLook::Unknown => StopSign::None,
         },
-        hold: hold(config),
-        pause: None,
-        host_uptime: None,
-        service_check: None,
+        hold: holds::text(&config.hold_file),
+        pause: holds::text(&config.pause_file),
+        host_uptime: Some(kernel::boottime_ms() / 1000),
+        service_check,
         max_tier: config.max_tier,
         finished_boottime: kernel::boottime_ms(),
     })
@@ -134,23 +135,6 @@ fn socket_status(probe: SocketProbe) -> SourceStatus {
         SocketProbe::TimedOut => SourceStatus::TimedOut,
         SocketProbe::Other => failed("a local error"),
     }
-}
-
-/// The text of the hold file while it is there; anything but "not found" holds.
-fn hold(config: &HostConfig) -> Option<String> {
-    match fs::symlink_metadata(&config.hold_file) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
-        Ok(_) | Err(_) => {}
-    }
-    let text = fs::read_to_string(&config.hold_file)
-        .unwrap_or_else(|error| format!("the hold file cannot be read: {error}"));
-    let visible = text.trim().chars().filter(|c| !c.is_control());
-    let text: String = visible.take(HOLD_TEXT_MAX).collect();
-    Some(if text.is_empty() {
-        "no reason is given".to_owned()
-    } else {
-        text
-    })
 }
 
 #[cfg(test)]

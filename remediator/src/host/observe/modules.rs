@@ -7,6 +7,8 @@ use nshield::stattree::{NodeRef, StatTree};
 use nshield::{Esn, ModuleNumber, ModuleState};
 use vcm_recovery::observation::{ModuleLook, NetworkLook};
 
+use super::holds;
+use super::path::Lists;
 use crate::host::config::HostConfig;
 
 /// The modules of the inventory, and any others that `enquiry` printed.
@@ -18,6 +20,7 @@ pub(super) fn looks(
 ) -> BTreeMap<ModuleNumber, ModuleLook> {
     let printed = enquiry.modules.iter().map(|section| section.number);
     let numbers: BTreeSet<ModuleNumber> = config.modules.keys().copied().chain(printed).collect();
+    let paths = Lists::read();
     let look = |number| {
         let listed = config.modules.get(&number);
         let section = enquiry.module(number);
@@ -39,8 +42,8 @@ pub(super) fn looks(
             objects: statistic("ModuleObjStats", "ObjectCount"),
             uptime: statistic("ModuleEnvStats", "Uptime"),
             load_percent: load.and_then(|load| u8::try_from(load).ok()),
-            path: None,
-            hold: None,
+            hold: holds::text(&holds::of_module(&config.hold_file, number)),
+            path: listed.and_then(|module| paths.look(module.reachability)),
             network: networks
                 .remove(&number)
                 .unwrap_or_else(|| NetworkLook::Unknown("it is not in the inventory".to_owned())),

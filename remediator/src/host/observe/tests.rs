@@ -1,7 +1,8 @@
+use std::fs;
 use std::path::Path;
 
 use tokio::net::{TcpListener, UnixListener};
-use vcm_recovery::observation::{Condition, Network, NetworkLook};
+use vcm_recovery::observation::{Condition, Network, NetworkLook, ServiceCheck};
 use vcm_recovery::tier::Tier;
 
 use super::*;
@@ -54,7 +55,7 @@ impl Estate {
     fn config(&self, more: &str) -> HostConfig {
         let root = self.path().display();
         let text = format!(
-            "state_dir: {root}/state\nnfast_root: {root}\nhold_file: {root}/hold\n\
+            "state_dir: {root}/state\nnfast_root: {root}\nhold_file: {root}/hold\npause_file: {root}/pause\n\
              deadlines: {{enquiry: 1s, enquiry_server: 1s, stattree: 1s, ping: 1s, probe: 1s}}\n{more}"
         );
         let path = self.path().join("host.yaml");
@@ -236,30 +237,47 @@ async fn tcp_reachability_tells_served_from_refused_and_unknown() {
 }
 
 #[tokio::test]
-async fn the_hold_file_holds_whatever_it_is() {
+async fn pause_hold_and_the_hold_of_a_module_are_three_files() {
     let estate = Estate::new();
     estate.tool("enquiry", "exit 1");
-    let hold = estate.path().join("hold");
-    assert_eq!(estate.look(TWO).await.hold, None);
-    fs::write(&hold, "firmware upgrade\x1b[2J, jd until Friday\n").unwrap();
-    assert_eq!(
-        estate.look(TWO).await.hold.as_deref(),
-        Some("firmware upgrade[2J, jd until Friday")
-    );
-    fs::write(&hold, "").unwrap();
-    assert!(estate.look(TWO).await.hold.is_some(), "an empty file holds");
-    fs::remove_file(&hold).unwrap();
-    std::os::unix::fs::symlink("/nonexistent", &hold).unwrap();
-    assert!(
-        estate.look(TWO).await.hold.is_some(),
-        "a dangling link holds"
-    );
-    fs::remove_file(&hold).unwrap();
-    fs::create_dir(&hold).unwrap();
-    assert!(
-        estate.look(TWO).await.hold.is_some(),
-        "what cannot be read holds"
-    );
+    let texts = async || {
+        let look = estate.look(TWO).await;
+        let modules = look.modules.values().map(|module| module.hold.clone());
+        let all: Vec<_> = [look.pause, look.hold].into_iter().chain(modules).collect();
+        all
+    };
+    assert_eq!(texts().await, [None, None, None, None]);
+    for (index, name) in ["pause", "hold", "hold.1", "hold.2"]
+        .into_iter()
+        .enumerate()
+    {
+        let path = estate.path().join(name);
+        fs::write(&path, "firmware upgrade\x1b[2J, jd until Friday\n").unwrap();
+        let found = texts().await;
+        assert_eq!(found.iter().flatten().count(), 1, "{name}");
+        assert_eq!(
+            found[index].as_deref(),
+            Some("firmware upgrade[2J, jd until Friday"),
+            "{name}"
+        );
+        fs::remove_file(&path).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn tells_how_long_the_host_is_up_and_how_it_reaches_its_modules() {
+    let estate = Estate::new();
+    estate.tool("enquiry", "exit 1");
+    let modules = "modules: [{number: 1, address: 127.0.0.1}, {number: 2}]\n\
+                   service_check: [/bin/false]\n";
+    let look = estate.look(modules).await;
+    let up = std::time::Duration::from_secs(look.host_uptime.unwrap());
+    let now = std::time::Duration::from_millis(look.finished_boottime);
+    assert!(up <= now && now - up < std::time::Duration::from_secs(20));
+    let [one, two] = [1, 2].map(|n: u16| &look.modules[&n.try_into().unwrap()]);
+    assert_eq!(one.path.as_ref().unwrap().interface.as_deref(), Some("lo"));
+    assert_eq!(two.path, None);
+    assert!(matches!(look.service_check, Some(ServiceCheck::Failed(_))));
 }
 
 #[tokio::test]
