@@ -1,0 +1,25 @@
+//! Model checks of the remediator's real functions.
+//!
+//! A model is a small estate together with everything that may go wrong in it. What the program
+//! decides is not written down a second time: the model calls the program's own pure functions, and
+//! only the shell around them (files, processes, the network) is modelled. [`check`](check::check)
+//! visits every state that can be reached and asks every property in each.
+
+pub mod check;
+
+use check::Outcome;
+
+/// How large an estate is checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Size {
+    /// What fits into every run of the tests.
+    Quick,
+    /// What is run by command, for the record.
+    Full,
+}
+
+/// Checks one model in a size on a number of threads.
+pub type Check = fn(Size, usize) -> Vec<Outcome>;
+
+/// Every model by name.
+pub const MODELS: &[(&str, Check)] = &[];
