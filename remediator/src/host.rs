@@ -23,6 +23,7 @@
 //! `document` (what is printed).
 
 pub mod after_restart;
+pub mod approval;
 pub mod clear;
 pub mod cli;
 pub mod config;
@@ -39,5 +40,6 @@ pub mod permitted;
 pub mod result;
 pub mod resume;
 pub mod run;
+pub mod snapshot;
 pub mod steps;
 pub mod tombstone;

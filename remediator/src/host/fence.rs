@@ -19,14 +19,14 @@ use super::journal::{self, JournalError};
 const SCHEMA: u32 = 1;
 
 /// What is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Fence {
+pub struct Fence {
     schema: u32,
     /// The store that this host is pinned to: the first one that ordered an attempt.
-    store: Option<StoreId>,
+    pub store: Option<StoreId>,
     /// The highest epoch that was heard of.
-    epoch: Epoch,
+    pub epoch: Epoch,
 }
 
 /// Why somebody is not listened to.
@@ -98,7 +98,7 @@ pub fn admit(state_dir: &Path, epoch: Epoch, store: Option<StoreId>) -> Result<(
     durable::create_directory(state_dir).map_err(write)?;
     let _exclusive = exclusive(state_dir).map_err(write)?;
     let before = read(state_dir, &path)?;
-    let after = step(before, epoch, store)?;
+    let after = rule(before, epoch, store)?;
     if before == Some(after) {
         return Ok(());
     }
@@ -106,8 +106,15 @@ pub fn admit(state_dir: &Path, epoch: Epoch, store: Option<StoreId>) -> Result<(
     durable::write(&path, &json).map_err(write)
 }
 
-/// The fence after a request. Pure.
-fn step(before: Option<Fence>, epoch: Epoch, store: Option<StoreId>) -> Result<Fence, FenceError> {
+/// The fence after a request; `before` is absent on a host that nobody has asked yet. Pure.
+///
+/// # Errors
+/// If the one who asks is not listened to.
+pub fn rule(
+    before: Option<Fence>,
+    epoch: Epoch,
+    store: Option<StoreId>,
+) -> Result<Fence, FenceError> {
     let Some(before) = before else {
         return Ok(Fence {
             schema: SCHEMA,

@@ -12,11 +12,9 @@ use super::journal::story::Story;
 /// Whether a process of this attempt lives: the one that runs it, or one that it started.
 #[must_use]
 pub fn lives(story: &Story, boot_id: &str) -> bool {
-    let recorded = story.processes(boot_id);
-    recorded.iter().any(ProcessIdentity::is_alive)
-        || story
-            .unseen_child_of(boot_id)
-            .is_some_and(|leader| session_lives(leader, sessions()))
+    story.lives(boot_id, ProcessIdentity::is_alive, |leader| {
+        session_lives(leader, sessions())
+    })
 }
 
 /// A living process with its session.

@@ -105,12 +105,9 @@ fn take_up(state_dir: &Path, attempt: AttemptId, epoch: Option<Epoch>) -> Result
         return Err(Refusal::plain("this attempt is not known here"));
     };
     let story = fold(&entries).map_err(Refusal::error)?;
-    let Some(section) = story.open_section() else {
-        return Err(Refusal::plain("it has no critical section to finish"));
-    };
-    if liveness::lives(&story, &now.boot_id) {
-        return Err(Refusal::plain("a process of it still lives"));
-    }
+    let section = story
+        .take_up(|| liveness::lives(&story, &now.boot_id))
+        .map_err(Refusal::error)?;
     let runner = own_identity().map_err(Refusal::error)?;
     let accepted = story.accepted.as_ref().map(|accepted| accepted.epoch);
     let epoch = epoch.or(accepted).unwrap_or_default();

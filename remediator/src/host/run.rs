@@ -20,6 +20,7 @@ use vcm_recovery::tier::Rung;
 use super::config::HostConfig;
 use super::document::{Answer, Answered, Refusal, chain};
 use super::journal::record::{Accepted, Record, StepExit, shown};
+use super::journal::story::Blocking;
 use super::journal::{self, Journal, JournalError};
 use super::launch::Detached;
 use super::lock::HostLock;
@@ -107,6 +108,8 @@ async fn accept(config: &HostConfig, order: &Order) -> Result<(Journal, Vec<Step
         esn: order.esn.clone(),
         observation: order.observation,
         fresh: judged.fresh,
+        approval: None,
+        snapshot: None,
         plan: judged.plan.clone(),
         runner,
     };
@@ -144,18 +147,21 @@ fn nothing_open(state_dir: &Path, attempt: AttemptId) -> Result<(), Refusal> {
         let Some(story) = result::story(state_dir, other).map_err(Refusal::error)? else {
             continue;
         };
-        if other == attempt || story.end.is_some() {
+        if other == attempt {
             continue;
         }
-        if liveness::lives(&story, &boot_id) {
-            return Err(Refusal::plain(format!(
-                "a command of attempt {other} still runs"
-            )));
-        }
-        if story.open_section().is_some() {
-            return Err(Refusal::plain(format!(
-                "the critical section of attempt {other} is not finished"
-            )));
+        match story.blocks(|| liveness::lives(&story, &boot_id)) {
+            None => {}
+            Some(Blocking::Lives) => {
+                return Err(Refusal::plain(format!(
+                    "a command of attempt {other} still runs"
+                )));
+            }
+            Some(Blocking::Open(_)) => {
+                return Err(Refusal::plain(format!(
+                    "the critical section of attempt {other} is not finished"
+                )));
+            }
         }
     }
     Ok(())

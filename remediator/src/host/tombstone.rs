@@ -64,7 +64,7 @@ fn known(state_dir: &Path, attempt: AttemptId, epoch: Epoch) -> Result<Status, T
         return Ok(Status::NotFound);
     };
     let story = fold(&entries).map_err(|source| ResultError::Story { attempt, source })?;
-    if story.end.is_some() || !story.steps.is_empty() {
+    if !story.can_be_ruled_out() {
         return Ok(status);
     }
     journal.append(Record::Tombstoned { epoch })?;

@@ -280,6 +280,8 @@ fn clear_that_never_works() {
         esn: ESN.parse().ok(),
         observation: ObservationId::from_bits(1),
         fresh: ObservationId::from_bits(2),
+        approval: None,
+        snapshot: None,
         plan: Vec::new(),
         runner: ProcessIdentity {
             pid: i32::MAX,

@@ -80,6 +80,8 @@ fn accepted() -> Record {
         esn: Some("1A2B-05E0-D947".parse().unwrap()),
         observation: ObservationId::from_bits(1),
         fresh: ObservationId::from_bits(2),
+        approval: None,
+        snapshot: None,
         plan: Vec::new(),
         runner: ProcessIdentity {
             pid: 1,

@@ -11,7 +11,9 @@ use vcm_recovery::ids::{AttemptId, Epoch, ObservationId, StoreId};
 use vcm_recovery::step::{Program, Step};
 use vcm_recovery::tier::Rung;
 
+use crate::host::approval::ApprovalName;
 use crate::host::kernel::Moment;
+use crate::host::snapshot::Snapshot;
 
 /// The version of the records that this build writes and reads.
 pub const SCHEMA: u32 = 1;
@@ -66,12 +68,30 @@ pub enum Record {
         /// The step.
         step: Step,
     },
-    /// The process of the step that started last.
+    /// The process of the step or the hook that started last.
     Process(ProcessIdentity),
     /// The step is over, as far as it can be told.
     StepFinished {
         /// Which step.
         index: u32,
+        /// How it ended.
+        exit: StepExit,
+        /// What it printed, cut and redacted.
+        output: String,
+    },
+    /// The time of what was started last is over, and it lives on: nothing else is done until it is
+    /// gone, and what it does is not known until then.
+    StillRunning {
+        /// Which command.
+        command: String,
+    },
+    /// What the site runs after the steps is about to start.
+    HookStarted {
+        /// Which.
+        hook: Hook,
+    },
+    /// It is over, as far as it can be told.
+    HookFinished {
         /// How it ended.
         exit: StepExit,
         /// What it printed, cut and redacted.
@@ -117,10 +137,35 @@ pub struct Accepted {
     pub observation: ObservationId,
     /// The observation that the host runner made under its lock.
     pub fresh: ObservationId,
+    /// The request by which a person approved it; absent when nobody was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<ApprovalName>,
+    /// What worked before; absent for a retry, which takes nothing from anybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<Snapshot>,
     /// The plan.
     pub plan: Vec<Step>,
     /// The process that runs it.
     pub runner: ProcessIdentity,
+}
+
+/// What the site runs after the steps of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Hook {
+    /// `hooks.after_restart`
+    AfterRestart,
+    /// `hooks.after_clear`
+    AfterClear,
+}
+
+impl fmt::Display for Hook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AfterRestart => "after_restart",
+            Self::AfterClear => "after_clear",
+        })
+    }
 }
 
 /// How a step ended. What it achieved is for an observation to say.

@@ -6,7 +6,7 @@ use nshield::runner::ProcessIdentity;
 use vcm_recovery::guard::Guard;
 use vcm_recovery::step::Step;
 
-use super::record::{Accepted, Entry, Record, StepExit};
+use super::record::{Accepted, Entry, Hook, Record, StepExit};
 use crate::host::kernel::Moment;
 
 /// What is known of one attempt.
@@ -18,6 +18,10 @@ pub struct Story {
     pub steps: Vec<StepStory>,
     /// The processes that ran it, each with its boot.
     pub runners: Vec<(String, ProcessIdentity)>,
+    /// What the site runs after the steps, once it was started.
+    pub hook: Option<HookStory>,
+    /// The command that its last record says is still running after its time.
+    pub still_running: Option<String>,
     /// How it ended, if it has.
     pub end: Option<End>,
 }
@@ -56,6 +60,21 @@ pub struct StepStory {
     pub finished: Option<Finished>,
 }
 
+/// What is known of a hook. It is started once at most.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HookStory {
+    /// Which.
+    pub hook: Hook,
+    /// How many steps had started before it. A resumed attempt may start more behind it.
+    pub steps_before: usize,
+    /// When it was journalled as started.
+    pub started: Moment,
+    /// Its process.
+    pub process: Option<ProcessIdentity>,
+    /// How it ended.
+    pub finished: Option<Finished>,
+}
+
 /// How a step ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finished {
@@ -74,6 +93,26 @@ pub enum Section {
     Clear(ModuleNumber),
     /// The hardserver may have been stopped.
     Restart,
+}
+
+/// Why nothing else may be run while an attempt is as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blocking {
+    /// A process of it lives.
+    Lives,
+    /// Its critical section is not finished.
+    Open(Section),
+}
+
+/// Why there is nothing to take up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotResumed {
+    /// Nothing was begun, or it was brought to its end.
+    #[error("it has no critical section to finish")]
+    NothingOpen,
+    /// Somebody is at it.
+    #[error("a process of it still lives")]
+    Lives,
 }
 
 /// Records that cannot follow each other: nobody knows what happened.
@@ -103,6 +142,7 @@ impl Story {
             return None;
         }
         let begun = self.accepted.is_some();
+        self.still_running = None;
         match &entry.record {
             Record::Accepted(accepted) => {
                 self.runners.push((entry.boot_id.clone(), accepted.runner));
@@ -133,8 +173,13 @@ impl Story {
                 begun.then_some(())
             }
             Record::Process(identity) => {
-                let step = self.steps.last_mut()?;
-                step.process.replace(*identity).is_none().then_some(())
+                let steps = self.steps.len();
+                let hook = self.hook.as_mut();
+                let process = match hook.filter(|hook| hook.steps_before == steps) {
+                    Some(hook) => &mut hook.process,
+                    None => &mut self.steps.last_mut()?.process,
+                };
+                process.replace(*identity).is_none().then_some(())
             }
             Record::StepFinished {
                 index,
@@ -142,13 +187,29 @@ impl Story {
                 output,
             } => {
                 let step = self.steps.last_mut()?;
-                let finished = Finished {
-                    at: entry.at(),
-                    exit: exit.clone(),
-                    output: output.clone(),
-                };
+                let finished = Finished::of(entry, exit, output);
                 let first = step.finished.replace(finished).is_none();
                 (first && step.index == *index).then_some(())
+            }
+            Record::StillRunning { command } => {
+                self.still_running = Some(command.clone());
+                (!self.steps.is_empty()).then_some(())
+            }
+            Record::HookStarted { hook } => {
+                let started = HookStory {
+                    hook: *hook,
+                    steps_before: self.steps.len(),
+                    started: entry.at(),
+                    process: None,
+                    finished: None,
+                };
+                let first = self.hook.replace(started).is_none();
+                (first && !self.steps.is_empty()).then_some(())
+            }
+            Record::HookFinished { exit, output } => {
+                let finished = Finished::of(entry, exit, output);
+                let hook = self.hook.as_mut()?;
+                hook.finished.replace(finished).is_none().then_some(())
             }
             Record::Resumed { runner, .. } => {
                 self.runners.push((entry.boot_id.clone(), *runner));
@@ -187,26 +248,83 @@ impl Story {
         ran.filter_map(section).next()
     }
 
+    /// Why no other attempt may start, if this one stands in its way.
+    pub fn blocks(&self, lives: impl FnOnce() -> bool) -> Option<Blocking> {
+        if self.end.is_some() {
+            None
+        } else if lives() {
+            Some(Blocking::Lives)
+        } else {
+            self.open_section().map(Blocking::Open)
+        }
+    }
+
+    /// The section to finish.
+    ///
+    /// # Errors
+    /// If there is none, or somebody is at it.
+    pub fn take_up(&self, lives: impl FnOnce() -> bool) -> Result<Section, NotResumed> {
+        match self.open_section() {
+            None => Err(NotResumed::NothingOpen),
+            Some(_) if lives() => Err(NotResumed::Lives),
+            Some(section) => Ok(section),
+        }
+    }
+
+    /// Whether it can still be kept from ever starting, once nothing of it lives.
+    #[must_use]
+    pub fn can_be_ruled_out(&self) -> bool {
+        self.end.is_none() && self.steps.is_empty()
+    }
+
+    /// Whether a process of it lives: one that runs it, or one that it started. `alive` is asked
+    /// about processes, `session_alive` about everything that a process may have started.
+    pub fn lives(
+        &self,
+        boot_id: &str,
+        alive: impl Fn(&ProcessIdentity) -> bool,
+        session_alive: impl FnOnce(ProcessIdentity) -> bool,
+    ) -> bool {
+        self.processes(boot_id).iter().any(alive)
+            || self.unseen_child_of(boot_id).is_some_and(session_alive)
+    }
+
     /// The processes of this boot that may still work on this attempt.
     #[must_use]
     pub fn processes(&self, boot_id: &str) -> Vec<ProcessIdentity> {
         let here = self.runners.iter().filter(|(boot, _)| boot == boot_id);
         let unfinished = self.steps.iter().filter(|step| step.may_live());
         let steps = unfinished.filter(|step| step.started.boot_id == boot_id);
+        let hook = self.hook.iter().filter(|hook| may_live(&hook.finished));
+        let hook = hook.filter(|hook| hook.started.boot_id == boot_id);
         here.map(|(_, runner)| *runner)
             .chain(steps.filter_map(|step| step.process))
+            .chain(hook.filter_map(|hook| hook.process))
             .collect()
     }
 
-    /// The runner, if a step of this boot was about to start and nobody recorded its process: that
-    /// process, if there is one, is in the runner's session.
+    /// The process that runs the attempt, or ran it last, if that was in this boot.
+    #[must_use]
+    pub fn runner(&self, boot_id: &str) -> Option<ProcessIdentity> {
+        let (boot, runner) = self.runners.last()?;
+        (boot == boot_id).then_some(*runner)
+    }
+
+    /// The runner, if a step or a hook of this boot was about to start and nobody recorded its
+    /// process: that process, if there is one, is in the runner's session.
     #[must_use]
     pub fn unseen_child_of(&self, boot_id: &str) -> Option<ProcessIdentity> {
-        let last = self.steps.last()?;
-        let unseen = last.process.is_none() && last.finished.is_none();
-        let command = last.step.command().is_some();
-        let (boot, runner) = self.runners.last()?;
-        (unseen && command && boot == boot_id && last.started.boot_id == boot_id).then_some(*runner)
+        let hook = self.hook.as_ref();
+        let hook = hook.filter(|hook| hook.steps_before == self.steps.len());
+        let (process, finished, started) = match (hook, self.steps.last()) {
+            (Some(hook), _) => (hook.process, &hook.finished, &hook.started),
+            (None, Some(step)) if step.step.command().is_some() => {
+                (step.process, &step.finished, &step.started)
+            }
+            (None, Some(_) | None) => return None,
+        };
+        let unseen = process.is_none() && finished.is_none() && started.boot_id == boot_id;
+        self.runner(boot_id).filter(|_| unseen)
     }
 }
 
@@ -226,12 +344,22 @@ impl StepStory {
 
     /// Whether its process may still live.
     fn may_live(&self) -> bool {
-        matches!(
-            self.finished,
-            None | Some(Finished {
-                exit: StepExit::StillRunning,
-                ..
-            })
-        )
+        may_live(&self.finished)
+    }
+}
+
+/// Whether a command of which this is known may still live.
+fn may_live(finished: &Option<Finished>) -> bool {
+    let exit = finished.as_ref().map(|finished| &finished.exit);
+    matches!(exit, None | Some(StepExit::StillRunning))
+}
+
+impl Finished {
+    fn of(entry: &Entry, exit: &StepExit, output: &str) -> Self {
+        Self {
+            at: entry.at(),
+            exit: exit.clone(),
+            output: output.to_owned(),
+        }
     }
 }

@@ -32,6 +32,8 @@ fn accepted(tier: Rung, plan: &[Step]) -> Record {
         esn: Some("1A2B-05E0-D947".parse().unwrap()),
         observation: ObservationId::from_bits(4),
         fresh: ObservationId::from_bits(5),
+        approval: None,
+        snapshot: None,
         plan: plan.to_vec(),
         runner: process(100),
     }))
