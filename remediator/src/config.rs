@@ -18,7 +18,9 @@ use crate::yaml::{self, YamlError};
 mod checker;
 mod host_files;
 mod inventory;
+pub mod load;
 mod loosened;
+mod peer;
 mod policy;
 mod raw;
 mod remarks;
@@ -39,6 +41,8 @@ pub struct Config {
     pub policy: Policy,
     /// How each host's runner is reached.
     pub runners: BTreeMap<HostName, Runner>,
+    /// The load gate; absent when it is off.
+    pub load: Option<load::Load>,
 }
 
 /// The listener.
@@ -126,6 +130,7 @@ impl Config {
                 raw.policy,
             ),
             runners,
+            load: raw.load.and_then(|raw| load::checked(&mut checker, raw)),
         };
         checker.finish(config)
     }
@@ -133,7 +138,9 @@ impl Config {
     /// Values that permit more than the defaults do, as an operator reads them.
     #[must_use]
     pub fn loosened(&self) -> Vec<String> {
-        loosened::list(&self.web, &self.policy)
+        let mut lines = loosened::list(&self.web, &self.policy);
+        lines.extend(self.load.as_ref().and_then(load::loosened));
+        lines
     }
 
     /// Values that cannot have the effect that they seem to have, as an operator reads them.

@@ -17,6 +17,7 @@ pub mod config;
 pub mod engine;
 pub mod host;
 pub mod host_client;
+pub mod load;
 pub mod metrics;
 pub mod outward;
 pub mod store;

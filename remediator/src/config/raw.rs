@@ -26,6 +26,7 @@ pub(super) struct Config {
     pub(super) watchdog_alert: Option<Text>,
     #[serde(default)]
     pub(super) policy: Policy,
+    pub(super) load: Option<super::load::raw::Load>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -6,7 +6,7 @@ use vcm_recovery::policy::{Mode, OthersHealthy};
 
 use super::*;
 
-const EXAMPLE: &str = include_str!("../../remediator.example.yaml");
+pub(super) const EXAMPLE: &str = include_str!("../../remediator.example.yaml");
 
 const SMALL: &str = "\
 inventory:
@@ -16,13 +16,13 @@ inventory:
         - {number: 1, esn: 1A2B-05E0-D947}
 ";
 
-fn load(text: &str) -> Result<Config, ConfigError> {
+pub(super) fn load(text: &str) -> Result<Config, ConfigError> {
     let mut file = NamedTempFile::new().unwrap();
     file.write_all(text.as_bytes()).unwrap();
     Config::load(file.path())
 }
 
-fn problems(text: &str) -> Vec<String> {
+pub(super) fn problems(text: &str) -> Vec<String> {
     match load(text) {
         Err(ConfigError::Invalid { problems, .. }) => {
             problems.iter().map(ToString::to_string).collect()
@@ -32,8 +32,17 @@ fn problems(text: &str) -> Vec<String> {
 }
 
 /// The small configuration with `extra` after it.
-fn small_with(extra: &str) -> String {
+pub(super) fn small_with(extra: &str) -> String {
     format!("{SMALL}{extra}")
+}
+
+/// A section of the example that is commented out, as it would be written.
+pub(super) fn section(name: &str) -> String {
+    let lines = EXAMPLE.lines().map(|line| line.strip_prefix("# "));
+    let section = lines
+        .skip_while(|line| *line != Some(&format!("{name}:")))
+        .map_while(|line| line);
+    section.map(|line| format!("{line}\n")).collect()
 }
 
 #[test]
