@@ -132,7 +132,11 @@ async fn finish(config: &HostConfig, attempt: AttemptId, open: Open) -> Result<(
             let progress = clear::progress(&open.story, module, config.clear_wait, &open.now);
             clear::finish(config, &mut steps, progress).await?
         }
-        Section::Restart => after_restart::ensure_up(config, &mut steps).await?,
+        Section::Restart => {
+            let spacing = config.after_restart.start_spacing;
+            let progress = after_restart::progress(&open.story, spacing, &open.now);
+            after_restart::ensure_up(config, &mut steps, progress).await?
+        }
     };
     let detail = format!("resumed: {detail}");
     steps.end(Record::Ended { detail }).await

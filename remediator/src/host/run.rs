@@ -17,6 +17,7 @@ use vcm_recovery::observation::{HardserverLook, Observation};
 use vcm_recovery::step::{Hardserver, Step};
 use vcm_recovery::tier::Rung;
 
+use super::after_restart::Progress;
 use super::config::HostConfig;
 use super::document::{Answer, Answered, Refusal, chain};
 use super::journal::record::{Accepted, Record, StepExit, shown};
@@ -329,7 +330,7 @@ async fn restart(
 ) -> Result<CameOfIt, JournalError> {
     match in_order(steps, plan).await? {
         Ok(detail) => {
-            let state = after_restart::ensure_up(config, steps).await?;
+            let state = after_restart::ensure_up(config, steps, Progress::default()).await?;
             Ok(Ok(format!("{detail}; {state}")))
         }
         Err(reason) => Ok(Err(reason)),
