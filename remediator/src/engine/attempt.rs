@@ -216,7 +216,7 @@ impl Actor {
 fn reports_of(status: Status) -> Vec<Report> {
     let settled = |outcome, reason| Report::Settled { outcome, reason };
     match status {
-        Status::Running => Vec::new(),
+        Status::Running | Status::StillRunning { .. } => Vec::new(),
         Status::Refused(refusal) => vec![settled(Outcome::Refused, reason_of(refusal))],
         Status::Tombstoned => {
             vec![settled(

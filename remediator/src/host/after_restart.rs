@@ -11,6 +11,7 @@ use super::journal::JournalError;
 use super::journal::story::Story;
 use super::kernel::{self, Moment};
 use super::observe::{Depth, observe};
+use super::section::SectionEnd;
 use super::steps::Steps;
 
 /// The most additional starts.
@@ -84,7 +85,7 @@ pub async fn ensure_up(
     config: &HostConfig,
     steps: &mut Steps<'_>,
     progress: Progress,
-) -> Result<String, JournalError> {
+) -> Result<SectionEnd, JournalError> {
     let start = match config.platform {
         Platform::Linux => Step::StartHardserver,
         Platform::Windows => Step::StartService,
@@ -95,12 +96,15 @@ pub async fn ensure_up(
     } = progress;
     for starts in before.min(STARTS_MAX)..=STARTS_MAX {
         match prove(config).await {
-            Proven::Up => return Ok(format!("the hardserver answers{}", after(starts))),
+            Proven::Up => {
+                let detail = format!("the hardserver answers{}", after(starts));
+                return Ok(SectionEnd::works(detail));
+            }
             Proven::Unclear => {
-                return Ok(format!(
-                    "the hardserver cannot be told up or down{}",
+                return Ok(SectionEnd::given_up(format!(
+                    "the hardserver cannot be told up or down{}: a person must look",
                     after(starts)
-                ));
+                )));
             }
             Proven::Down if starts == STARTS_MAX => break,
             Proven::Down => {}
@@ -110,10 +114,10 @@ pub async fn ensure_up(
         let spacing = u64::try_from(config.after_restart.start_spacing.as_millis());
         next_start = kernel::boottime_ms().saturating_add(spacing.unwrap_or(u64::MAX));
     }
-    Ok(format!(
+    Ok(SectionEnd::given_up(format!(
         "the hardserver is down{}: a person must look",
         after(STARTS_MAX)
-    ))
+    )))
 }
 
 fn after(starts: usize) -> String {

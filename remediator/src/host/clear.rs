@@ -17,6 +17,7 @@ use super::journal::record::StepExit;
 use super::journal::story::Story;
 use super::kernel::{self, Moment};
 use super::observe::{Depth, observe};
+use super::section::SectionEnd;
 use super::steps::Steps;
 
 /// `-c` is issued at most this often for one `-M`. Nothing is left to lose, but a module that stays
@@ -63,19 +64,20 @@ pub enum Next {
     Clear,
     /// Look again [`CLEAR_SPACING`] after the last `-c`.
     Wait,
-    /// The section is over: why.
-    Stop(String),
+    /// The section is over.
+    Stop(SectionEnd),
 }
 
 /// What to do after a look, `clears` times `-c`, and, behind a `-c`, having `waited` or not.
 #[must_use]
 pub fn decide(seen: Seen, clears: usize, waited: bool) -> Next {
-    let stop = |reason: String| Next::Stop(reason);
+    let stop = |reason: String| Next::Stop(SectionEnd::given_up(reason));
+    let works = |reason: &str| Next::Stop(SectionEnd::works(reason));
     match (seen, clears) {
         (Seen::Operational, 0) => {
-            stop("the module was operational before -c: somebody else cleared it".to_owned())
+            works("the module was operational before -c: somebody else cleared it")
         }
-        (Seen::Operational, _) => stop("the module is operational".to_owned()),
+        (Seen::Operational, _) => works("the module is operational"),
         (Seen::Renumbered, _) => stop(
             "the number belongs to another module now: -c was not issued, a person must look"
                 .to_owned(),
@@ -168,7 +170,7 @@ pub async fn run(
     steps: &mut Steps<'_>,
     module: ModuleNumber,
     esn: Option<Esn>,
-) -> Result<Result<String, String>, JournalError> {
+) -> Result<Result<SectionEnd, String>, JournalError> {
     let entered = steps
         .command_until_deadline(Step::EnterMaintenance(module))
         .await?;
@@ -194,7 +196,7 @@ pub async fn finish(
     config: &HostConfig,
     steps: &mut Steps<'_>,
     mut progress: Progress,
-) -> Result<String, JournalError> {
+) -> Result<SectionEnd, JournalError> {
     let Progress { module, .. } = progress;
     // Behind a `-c` the first look is taken at once: a module that works needs no wait.
     let mut waited = false;
@@ -209,7 +211,7 @@ pub async fn finish(
         });
         tracing::info!(%module, ?seen, clears = progress.clears, "looked at the module");
         match decide(seen, progress.clears, waited) {
-            Next::Stop(detail) => return Ok(detail),
+            Next::Stop(end) => return Ok(end),
             Next::Wait => waited = true,
             Next::Clear => {
                 steps

@@ -12,6 +12,7 @@ use serde::Serialize;
 use vcm_recovery::ids::{AttemptId, Epoch, ObservationId, StoreId};
 use vcm_recovery::tier::Rung;
 
+use super::approval::ApprovalName;
 use super::config::{ConfigError, HostConfig};
 use super::document::{Answered, Reported};
 use super::launch::{self, Detached};
@@ -99,6 +100,10 @@ struct RunArgs {
     /// How old that observation may be, up to 30s.
     #[arg(long = "max-age", value_parser = max_age, value_name = "DURATION")]
     max_age: Duration,
+    /// The request by which a person approved it, such as tenant-1#3: what is for a person to
+    /// decide passes then. It is written down with the attempt.
+    #[arg(long, value_name = "REQUEST")]
+    approval: Option<ApprovalName>,
 }
 
 /// Which attempt.
@@ -183,8 +188,7 @@ impl HostCommand {
             Self::ResumeOpen(arguments) => resume_open(&arguments).await,
             Self::Result(ResultArgs { config, attempt }) => {
                 let config = HostConfig::load(&config.file)?;
-                let status = result::result(&config.state_dir, attempt)?;
-                Ok(print(&Reported { attempt, status })?)
+                Ok(print(&result::reported(&config.state_dir, attempt)?)?)
             }
             Self::Tombstone(KnownArgs {
                 config,
@@ -193,7 +197,7 @@ impl HostCommand {
             }) => {
                 let config = HostConfig::load(&config.file)?;
                 let status = tombstone::tombstone(&config.state_dir, attempt, epoch)?;
-                Ok(print(&Reported { attempt, status })?)
+                Ok(print(&Reported::new(attempt, status))?)
             }
             Self::RunDetached(arguments) => {
                 log();
@@ -258,6 +262,7 @@ impl RunArgs {
             esn: self.esn.0.clone(),
             observation: self.observation,
             max_age: self.max_age,
+            approval: self.approval.clone(),
         }
     }
 
@@ -274,6 +279,8 @@ impl RunArgs {
         words.extend(flag("--esn", esn));
         words.extend(flag("--observation", self.observation));
         words.extend(flag("--max-age", humantime::format_duration(self.max_age)));
+        let approval = self.approval.iter();
+        words.extend(approval.flat_map(|name| flag("--approval", name)));
         words
     }
 }
@@ -330,7 +337,7 @@ mod tests {
         command: HostCommand,
     }
 
-    const ORDER: [&str; 19] = [
+    const ORDER: [&str; 20] = [
         "host",
         "run",
         "--config.file",
@@ -350,6 +357,7 @@ mod tests {
         "--max-age",
         "29500ms",
         "--module=3",
+        "--approval=tenant-1#3",
     ];
 
     fn parsed(words: &[OsString]) -> Result<HostCommand, clap::Error> {
@@ -383,6 +391,8 @@ mod tests {
             ("clear", "network"),
             ("29500ms", "31s"),
             ("1A2B-05E0-D947", "unknown"),
+            ("--approval=tenant-1#3", "--approval="),
+            ("--approval=tenant-1#3", "--approval=a b"),
             ("7", "-1"),
             ("01935bd4-0f3a-7c11-8000-00000000002a", "../../etc/passwd"),
         ];

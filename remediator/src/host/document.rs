@@ -9,6 +9,7 @@ use vcm_recovery::step::Step;
 pub(super) use vcm_telemetry::logging::chain;
 
 use super::journal::record::StepExit;
+use super::snapshot::Snapshot;
 
 /// What is said to `host run` and `host resume`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +49,9 @@ pub struct Reported {
     /// Its status.
     #[serde(flatten)]
     pub status: Status,
+    /// What worked before it, where that was written down: before a restart and a clear.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<Snapshot>,
 }
 
 /// What is known of an attempt.
@@ -60,8 +64,14 @@ pub enum Status {
     Refused(Refusal),
     /// It never started and never will.
     Tombstoned,
-    /// A process of it lives.
+    /// The process that runs it lives.
     Running,
+    /// A command of it is still running although its time is over or the process that ran it is
+    /// dead: what it does is not known until it is gone, and nothing else starts until then.
+    StillRunning {
+        /// Which, for people.
+        detail: String,
+    },
     /// Everything that was to be done was done or given up.
     Ended {
         /// What came of it, for people.
@@ -91,6 +101,18 @@ pub struct StepReport {
     pub exit: Option<StepExit>,
     /// What it printed, cut and redacted.
     pub output: String,
+}
+
+impl Reported {
+    /// A status of which nothing else is known.
+    #[must_use]
+    pub fn new(attempt: AttemptId, status: Status) -> Self {
+        Self {
+            attempt,
+            status,
+            snapshot: None,
+        }
+    }
 }
 
 impl Refusal {

@@ -17,6 +17,30 @@ pub fn lives(story: &Story, boot_id: &str) -> bool {
     })
 }
 
+/// What of an attempt lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Alive {
+    /// The process that runs it.
+    Runner,
+    /// Only what that process started.
+    Command,
+    /// Nothing.
+    Nothing,
+}
+
+/// What of this attempt lives.
+#[must_use]
+pub fn alive(story: &Story, boot_id: &str) -> Alive {
+    let runner = story.runner(boot_id);
+    if runner.is_some_and(|runner| runner.is_alive()) {
+        Alive::Runner
+    } else if lives(story, boot_id) {
+        Alive::Command
+    } else {
+        Alive::Nothing
+    }
+}
+
 /// A living process with its session.
 struct Member {
     session: i32,

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use vcm_recovery::ids::AttemptId;
 
-use super::document::{Refusal, Status, StepReport};
+use super::document::{Refusal, Reported, Status, StepReport};
 use super::journal::record::shown;
 use super::journal::story::{End, Finished, OutOfOrder, StepStory, Story, fold};
 use super::journal::{self, JournalError};
 use super::kernel;
-use super::liveness;
+use super::liveness::{self, Alive};
 use super::lock::{HostLock, LockError};
 
 /// Why nobody knows what became of an attempt.
@@ -38,17 +38,34 @@ pub enum ResultError {
 /// # Errors
 /// If nobody knows.
 pub fn result(state_dir: &Path, attempt: AttemptId) -> Result<Status, ResultError> {
+    Ok(reported(state_dir, attempt)?.status)
+}
+
+/// What became of an attempt, with what worked before it.
+///
+/// # Errors
+/// If nobody knows.
+pub fn reported(state_dir: &Path, attempt: AttemptId) -> Result<Reported, ResultError> {
     let boot_id = kernel::boot_id().map_err(ResultError::BootId)?;
     let mut before = None;
     loop {
         let Some(story) = story(state_dir, attempt)? else {
-            return Ok(Status::NotFound);
+            return Ok(Reported::new(attempt, Status::NotFound));
         };
-        let lives = begins(state_dir, &story) || liveness::lives(&story, &boot_id);
+        let alive = if begins(state_dir, &story) {
+            Alive::Runner
+        } else {
+            liveness::alive(&story, &boot_id)
+        };
         // A process that was seen dead may have written its last record after the story was read:
         // only a story that reads the same after that is all of it.
-        if story.end.is_some() || lives || before.as_ref() == Some(&story) {
-            return Ok(status(&story, lives));
+        if story.end.is_some() || alive == Alive::Runner || before.as_ref() == Some(&story) {
+            let status = status(&story, alive);
+            let snapshot = story.accepted.and_then(|accepted| accepted.snapshot);
+            return Ok(Reported {
+                snapshot,
+                ..Reported::new(attempt, status)
+            });
         }
         before = Some(story);
     }
@@ -72,9 +89,9 @@ pub fn story(state_dir: &Path, attempt: AttemptId) -> Result<Option<Story>, Resu
         .map_err(|source| ResultError::Story { attempt, source })
 }
 
-/// The status of a known attempt, given whether anything of it lives. Pure.
+/// The status of a known attempt, given what of it lives. Pure.
 #[must_use]
-pub fn status(story: &Story, lives: bool) -> Status {
+pub fn status(story: &Story, alive: Alive) -> Status {
     match &story.end {
         Some(End::Refused { guard, reason }) => Status::Refused(Refusal {
             guard: *guard,
@@ -85,12 +102,24 @@ pub fn status(story: &Story, lives: bool) -> Status {
             detail: detail.clone(),
             steps: story.steps.iter().map(report).collect(),
         },
-        None if lives => Status::Running,
-        None => Status::Interrupted {
-            section_open: story.open_section().is_some(),
-            steps_started: story.steps.len(),
-            detail: how_far(story),
+        None => match (alive, &story.still_running) {
+            (Alive::Runner, None) => Status::Running,
+            (Alive::Runner, Some(command)) => Status::StillRunning {
+                detail: format!("{command} is still running after its deadline"),
+            },
+            (Alive::Command, _) => Status::StillRunning {
+                detail: format!("{}; it outlives the process that ran it", how_far(story)),
+            },
+            (Alive::Nothing, _) => interrupted(story),
         },
+    }
+}
+
+fn interrupted(story: &Story) -> Status {
+    Status::Interrupted {
+        section_open: story.open_section().is_some(),
+        steps_started: story.steps.len(),
+        detail: how_far(story),
     }
 }
 

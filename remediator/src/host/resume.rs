@@ -15,7 +15,7 @@ use super::launch::Detached;
 use super::lock::{HostLock, LockError};
 use super::run::own_identity;
 use super::steps::Steps;
-use super::{after_restart, clear, fence, kernel, liveness, result};
+use super::{after_restart, clear, fence, hooks, kernel, liveness, result};
 
 /// Finishes the section for the remediator, or says why not.
 ///
@@ -124,19 +124,32 @@ fn take_up(state_dir: &Path, attempt: AttemptId, epoch: Option<Epoch>) -> Result
 }
 
 async fn finish(config: &HostConfig, attempt: AttemptId, open: Open) -> Result<(), JournalError> {
+    let Open {
+        section,
+        story,
+        journal,
+        now,
+    } = open;
     let log = journal::log_path(&config.state_dir, attempt);
-    let next_index = open.story.steps.last().map_or(0, |step| step.index + 1);
-    let mut steps = Steps::new(config, open.journal, log, next_index, true);
-    let detail = match open.section {
+    let next_index = story.steps.last().map_or(0, |step| step.index + 1);
+    let mut steps = Steps::new(config, journal, log, next_index, true);
+    let end = match section {
         Section::Clear(module) => {
-            let progress = clear::progress(&open.story, module, config.clear_wait, &open.now);
+            let progress = clear::progress(&story, module, config.clear_wait, &now);
             clear::finish(config, &mut steps, progress).await?
         }
         Section::Restart => {
             let spacing = config.after_restart.start_spacing;
-            let progress = after_restart::progress(&open.story, spacing, &open.now);
+            let progress = after_restart::progress(&story, spacing, &now);
             after_restart::ensure_up(config, &mut steps, progress).await?
         }
+    };
+    let detail = match &story.accepted {
+        Some(accepted) => {
+            let before = story.hook.as_ref();
+            hooks::after(config, &mut steps, section, accepted, before, end).await
+        }
+        None => end.detail,
     };
     let detail = format!("resumed: {detail}");
     steps.end(Record::Ended { detail }).await

@@ -1,9 +1,12 @@
 //! `host run`, in its detached process: everything between an order and the first command, and the
 //! steps.
 //!
-//! lock -> fence -> nothing else open -> the host's own configuration -> the observation decided on
-//! -> a look of our own -> guards -> plan -> permitted -> journal `accepted` -> answer -> steps.
+//! lock -> fence -> nothing else open -> `judge` (the host's own files, a look of our own, guards,
+//! plan, permitted) -> fence and files once more -> journal `accepted` -> answer -> `carry_out`.
 //! Whatever does not pass refuses, and nothing is done.
+
+mod carry_out;
+mod judge;
 
 use std::io;
 use std::path::Path;
@@ -11,23 +14,18 @@ use std::time::Duration;
 
 use nshield::runner::ProcessIdentity;
 use nshield::{Esn, ModuleNumber};
-use vcm_recovery::guard::{Guard, HostView, decision_stale};
 use vcm_recovery::ids::{AttemptId, Epoch, ObservationId, StoreId};
-use vcm_recovery::observation::{HardserverLook, Observation};
-use vcm_recovery::step::{Hardserver, Step};
 use vcm_recovery::tier::Rung;
 
-use super::after_restart::Progress;
+use super::approval::ApprovalName;
 use super::config::HostConfig;
 use super::document::{Answer, Answered, Refusal, chain};
-use super::journal::record::{Accepted, Record, StepExit, shown};
+use super::journal::record::{Accepted, Record};
 use super::journal::story::Blocking;
 use super::journal::{self, Journal, JournalError};
 use super::launch::Detached;
 use super::lock::HostLock;
-use super::observe::{Depth, kept, observe};
-use super::steps::Steps;
-use super::{after_restart, clear, fence, kernel, liveness, permitted, result};
+use super::{fence, kernel, liveness, result};
 
 /// An attempt as it is ordered: a tier, a parsed number and ids; never a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +46,9 @@ pub struct Order {
     pub observation: ObservationId,
     /// How old that may be.
     pub max_age: Duration,
+    /// The request by which a person approved it, if one was asked. What a guard only lets a
+    /// person decide passes then; what it refuses never does.
+    pub approval: Option<ApprovalName>,
 }
 
 /// Runs an attempt, or refuses it. The answer goes out as soon as it is certain.
@@ -71,9 +72,9 @@ pub async fn run(
         }
     };
     match accept(config, order).await {
-        Ok((journal, plan)) => {
+        Ok((journal, accepted)) => {
             answer(Answer::Accepted);
-            carry_out(config, order, journal, &plan).await?;
+            carry_out::carry_out(config, &accepted, journal).await?;
         }
         Err(refusal) => {
             tracing::info!(guard = ?refusal.guard, reason = refusal.reason, "refused");
@@ -85,21 +86,23 @@ pub async fn run(
 }
 
 /// Everything before the first step.
-async fn accept(config: &HostConfig, order: &Order) -> Result<(Journal, Vec<Step>), Refusal> {
+async fn accept(config: &HostConfig, order: &Order) -> Result<(Journal, Accepted), Refusal> {
     let state_dir = &config.state_dir;
     admit(state_dir, order)?;
     if let Some(known) = known(state_dir, order.attempt)? {
         return Err(known);
     }
     nothing_open(state_dir, order.attempt)?;
-    let judged = match judge(config, order).await {
+    let judged = match judge::judge(config, order).await {
         Ok(judged) => judged,
         Err(refusal) => return Err(keep_refusal(state_dir, order.attempt, refusal)),
     };
-    // The look took its time: somebody newer may have been heard of meanwhile.
+    // The look took its time: somebody newer may have been heard of, or a file put in place.
     admit(state_dir, order)?;
+    judge::nobody_holds(config, order)
+        .map_err(|refusal| keep_refusal(state_dir, order.attempt, refusal))?;
     let runner = own_identity().map_err(Refusal::error)?;
-    let mut journal = Journal::create(state_dir, order.attempt).map_err(Refusal::error)?;
+    let journal = Journal::create(state_dir, order.attempt).map_err(Refusal::error)?;
     let accepted = Accepted {
         attempt: order.attempt,
         epoch: order.epoch,
@@ -109,24 +112,27 @@ async fn accept(config: &HostConfig, order: &Order) -> Result<(Journal, Vec<Step
         esn: order.esn.clone(),
         observation: order.observation,
         fresh: judged.fresh,
-        approval: None,
-        snapshot: None,
-        plan: judged.plan.clone(),
+        approval: order.approval.clone(),
+        snapshot: judged.snapshot,
+        plan: judged.plan,
         runner,
     };
-    let accepted = Record::Accepted(Box::new(accepted));
-    match journal.reserve().and_then(|()| journal.append(accepted)) {
-        Ok(()) => Ok((journal, judged.plan)),
-        Err(error) => {
-            // Without space this fails too, and the journal stays empty: nothing was started.
-            let reason = chain(&error);
-            let _ = journal.append(Record::Refused {
-                guard: None,
-                reason,
-            });
-            Err(Refusal::error(error))
-        }
-    }
+    begin(journal, accepted)
+}
+
+/// Reserves the space that the attempt needs to its end, and announces it.
+fn begin(mut journal: Journal, accepted: Accepted) -> Result<(Journal, Accepted), Refusal> {
+    let record = Record::Accepted(Box::new(accepted.clone()));
+    let Err(error) = journal.reserve().and_then(|()| journal.append(record)) else {
+        return Ok((journal, accepted));
+    };
+    // Without space this fails too, and the journal stays empty: nothing was started.
+    let reason = chain(&error);
+    let _ = journal.append(Record::Refused {
+        guard: None,
+        reason,
+    });
+    Err(Refusal::error(error))
 }
 
 fn admit(state_dir: &Path, order: &Order) -> Result<(), Refusal> {
@@ -168,109 +174,6 @@ fn nothing_open(state_dir: &Path, attempt: AttemptId) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// What the host itself says to an order.
-struct Judged {
-    fresh: ObservationId,
-    plan: Vec<Step>,
-}
-
-async fn judge(config: &HostConfig, order: &Order) -> Result<Judged, Refusal> {
-    agree(config, order)?;
-    let decided = kept::load(&config.state_dir, order.observation)
-        .map_err(|error| Refusal::of(Guard::DecisionStale, chain(&error)))?;
-    let fresh = observe(config, Depth::WithoutStatistics)
-        .await
-        .map_err(|error| Refusal::of(Guard::ObservationUnknown, chain(&error)))?;
-    kept::keep(&config.state_dir, &fresh).map_err(Refusal::error)?;
-    ask_guards(order, &decided, &fresh)?;
-    let plan = plan(config, order, &fresh)?;
-    match permitted::hindrance(config, &plan).await {
-        Some(reason) => Err(Refusal::plain(reason)),
-        None => Ok(Judged {
-            fresh: fresh.observation_id,
-            plan,
-        }),
-    }
-}
-
-/// The remediator's inventory and the host's own must be the same about the target.
-fn agree(config: &HostConfig, order: &Order) -> Result<(), Refusal> {
-    let Some(module) = order.module else {
-        return match &order.esn {
-            None => Ok(()),
-            Some(esn) => {
-                let reason = format!("ESN {esn} is given, but no module");
-                Err(Refusal::of(Guard::EsnMismatch, reason))
-            }
-        };
-    };
-    let Some(listed) = config.modules.get(&module) else {
-        let reason = format!("this host's own configuration does not list module {module}");
-        return Err(Refusal::of(Guard::Kind, reason));
-    };
-    if listed.esn == order.esn {
-        return Ok(());
-    }
-    let name = |esn: &Option<Esn>| esn.as_ref().map_or("no ESN".to_owned(), Esn::to_string);
-    let reason = format!(
-        "module {module} has {} in this host's own configuration, and {} in the order",
-        name(&listed.esn),
-        name(&order.esn)
-    );
-    Err(Refusal::of(Guard::EsnMismatch, reason))
-}
-
-/// Every guard that the host can see. There is no approval here, so that everything but a pass
-/// refuses, also what only a person may decide.
-fn ask_guards(order: &Order, decided: &Observation, fresh: &Observation) -> Result<(), Refusal> {
-    let max_age = u64::try_from(order.max_age.as_millis()).unwrap_or(u64::MAX);
-    let stale = decision_stale::between(order.tier, order.module, decided, fresh, max_age);
-    let view = HostView {
-        rung: order.tier,
-        module: order.module,
-        expected_esn: order.esn.as_ref(),
-        seen: fresh,
-    };
-    let on_host = Guard::ON_HOST
-        .into_iter()
-        .map(|guard| (guard, guard.on_host(&view)));
-    for (guard, verdict) in [(Guard::DecisionStale, Some(stale))]
-        .into_iter()
-        .chain(on_host)
-    {
-        match verdict {
-            Some(verdict) if verdict.passes() => {}
-            Some(verdict) => return Err(Refusal::of(guard, verdict.reason())),
-            None => return Err(Refusal::of(guard, "it cannot be asked on the host")),
-        }
-    }
-    Ok(())
-}
-
-fn plan(config: &HostConfig, order: &Order, fresh: &Observation) -> Result<Vec<Step>, Refusal> {
-    let hardserver = match fresh.hardserver {
-        HardserverLook::Up => Hardserver::Running,
-        HardserverLook::SuspectedDown => Hardserver::Down,
-        HardserverLook::Unresponsive
-        | HardserverLook::PermissionDenied
-        | HardserverLook::Unknown => {
-            let reason = "the hardserver is neither up nor down";
-            return Err(Refusal::of(Guard::ObservationUnknown, reason));
-        }
-    };
-    let wait = config.clear_wait;
-    let plan = order
-        .tier
-        .steps(config.platform, order.module, hardserver, wait);
-    if plan.is_empty() {
-        return Err(Refusal::of(
-            Guard::Kind,
-            "there is nothing to run for this target",
-        ));
-    }
-    Ok(plan)
-}
-
 /// A refusal by the host's own judgement is kept, so that `host result` can tell it later.
 fn keep_refusal(state_dir: &Path, attempt: AttemptId, refusal: Refusal) -> Refusal {
     let Refusal { guard, reason } = refusal.clone();
@@ -280,61 +183,6 @@ fn keep_refusal(state_dir: &Path, attempt: AttemptId, refusal: Refusal) -> Refus
         tracing::warn!(error = chain(&error), "the refusal could not be kept");
     }
     refusal
-}
-
-/// The steps, to the last record.
-async fn carry_out(
-    config: &HostConfig,
-    order: &Order,
-    journal: Journal,
-    plan: &[Step],
-) -> Result<(), JournalError> {
-    let log = journal::log_path(&config.state_dir, order.attempt);
-    let mut steps = Steps::new(config, journal, log, 0, false);
-    let came_of_it = match (order.tier, order.module) {
-        (Rung::Clear, Some(module)) => {
-            clear::run(config, &mut steps, module, order.esn.clone()).await?
-        }
-        (Rung::Restart, _) => restart(config, &mut steps, plan).await?,
-        (Rung::Retry | Rung::Clear, _) => in_order(&mut steps, plan).await?,
-    };
-    let record = match came_of_it {
-        Ok(detail) => Record::Ended { detail },
-        Err(reason) => Record::Refused {
-            guard: None,
-            reason,
-        },
-    };
-    steps.end(record).await
-}
-
-/// What came of it, or why nothing was certainly done.
-type CameOfIt = Result<String, String>;
-
-async fn in_order(steps: &mut Steps<'_>, plan: &[Step]) -> Result<CameOfIt, JournalError> {
-    let mut detail = Vec::new();
-    for &step in plan {
-        let exit = steps.command(step).await?;
-        if let (StepExit::NeverStarted(reason), true) = (&exit, detail.is_empty()) {
-            return Ok(Err(reason.clone()));
-        }
-        detail.push(format!("{}: {exit}", shown(step)));
-    }
-    Ok(Ok(detail.join(", ")))
-}
-
-async fn restart(
-    config: &HostConfig,
-    steps: &mut Steps<'_>,
-    plan: &[Step],
-) -> Result<CameOfIt, JournalError> {
-    match in_order(steps, plan).await? {
-        Ok(detail) => {
-            let state = after_restart::ensure_up(config, steps, Progress::default()).await?;
-            Ok(Ok(format!("{detail}; {state}")))
-        }
-        Err(reason) => Ok(Err(reason)),
-    }
 }
 
 /// This process, as it is recorded.

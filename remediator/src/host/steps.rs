@@ -4,27 +4,27 @@
 //! written stops everything. From then on it stops nothing: what was begun is brought to its end,
 //! and what could not be written reads as unknown afterwards.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _, Seek as _, SeekFrom};
-use std::path::{Path, PathBuf};
+mod ended;
+mod log;
+mod output;
 
-use nshield::runner::{self, Ending, Exit, Fate, Invocation, Outliving, Run, Running};
+use std::io;
+use std::path::PathBuf;
+
+use nshield::runner::{self, Invocation, Outliving, Running};
 use vcm_recovery::step::{Program, Step};
 
 use super::config::HostConfig;
 use super::document::chain;
-use super::journal::record::{Record, StepExit};
+use super::journal::record::{Hook, Record, StepExit, shown};
 use super::journal::{Journal, JournalError};
 use super::kernel;
+use ended::{Ended, gone};
+use log::{Log, OUTPUT_MAX};
 
-/// The most that is kept of what a command prints, in characters.
-const OUTPUT_KEPT: usize = 1_000;
-
-/// The most that is read of what a command prints, in bytes; one that prints more is ended.
-const OUTPUT_MAX: usize = 1 << 20;
-
-/// This many hexadecimal digits in a row are a key hash, and are not kept.
-const HEX_RUN: usize = 32;
+/// The most that is read of what a command prints, in bytes; one that prints more is ended, unless
+/// it must not be.
+const OUTPUT_LIMIT: usize = OUTPUT_MAX as usize;
 
 /// Runs the steps of one attempt.
 #[derive(Debug)]
@@ -34,15 +34,7 @@ pub struct Steps<'a> {
     log: PathBuf,
     next_index: u32,
     begun: bool,
-    outliving: Vec<Outliving>,
-}
-
-/// How a command ended, and the process if it lives on.
-struct Ended {
-    exit: StepExit,
-    printed: Vec<u8>,
-    log: Option<Log>,
-    outliving: Option<Outliving>,
+    outliving: Vec<(String, Outliving)>,
 }
 
 impl<'a> Steps<'a> {
@@ -74,11 +66,8 @@ impl<'a> Steps<'a> {
     pub async fn command(&mut self, step: Step) -> Result<StepExit, JournalError> {
         let (index, mut ended) = self.run(step).await?;
         if let Some(outliving) = ended.outliving.take() {
-            tracing::warn!(
-                ?step,
-                "the command takes longer than its deadline; waiting for its end"
-            );
-            ended.exit = exit_of(gone(outliving, step).await);
+            self.still_running(shown(step))?;
+            ended.exit = gone(outliving, step).await;
         }
         self.finished(index, ended)
     }
@@ -90,8 +79,37 @@ impl<'a> Steps<'a> {
     /// If it could not be journalled, and then nothing was done.
     pub async fn command_until_deadline(&mut self, step: Step) -> Result<StepExit, JournalError> {
         let (index, mut ended) = self.run(step).await?;
-        self.outliving.extend(ended.outliving.take());
+        self.keep(shown(step), ended.outliving.take());
         self.finished(index, ended)
+    }
+
+    /// Runs what the site wants to be run after the steps, to its end or its deadline. Unlike a
+    /// step it is no part of a critical section: what cannot be journalled is not started.
+    ///
+    /// # Errors
+    /// If its start could not be journalled, and then it was not started.
+    pub async fn hook(
+        &mut self,
+        hook: Hook,
+        invocation: Invocation,
+    ) -> Result<StepExit, JournalError> {
+        self.journal.append(Record::HookStarted { hook })?;
+        let mut ended = match runner::start(invocation.with_output_limit(OUTPUT_LIMIT)) {
+            Ok(running) => {
+                self.process(&running)?;
+                Ended::of(running.finish().await, None)
+            }
+            Err(error) => Ended::never(chain(&error)),
+        };
+        self.keep(hook.to_string(), ended.outliving.take());
+        let (exit, output) = ended.into_parts();
+        tracing::info!(%hook, %exit, "hook ended");
+        let record = Record::HookFinished {
+            exit: exit.clone(),
+            output,
+        };
+        self.record(record)?;
+        Ok(exit)
     }
 
     /// Waits until the boot time clock shows `boottime`, as the step `step` of the plan.
@@ -109,10 +127,15 @@ impl<'a> Steps<'a> {
     }
 
     /// Waits until no command lives any more, however long that takes.
-    pub async fn all_gone(&mut self) {
-        for outliving in self.outliving.drain(..) {
+    ///
+    /// # Errors
+    /// Never once a command may have run.
+    pub async fn all_gone(&mut self) -> Result<(), JournalError> {
+        for (command, outliving) in std::mem::take(&mut self.outliving) {
+            self.still_running(command)?;
             outliving.gone().await;
         }
+        Ok(())
     }
 
     /// Writes the last record.
@@ -120,7 +143,7 @@ impl<'a> Steps<'a> {
     /// # Errors
     /// If it could not be journalled, and no command may have run before.
     pub async fn end(mut self, record: Record) -> Result<(), JournalError> {
-        self.all_gone().await;
+        self.all_gone().await?;
         self.record(record)
     }
 
@@ -134,11 +157,28 @@ impl<'a> Steps<'a> {
             Ok(started) => started,
             Err(reason) => return Ok((index, Ended::never(reason))),
         };
-        if let Some(identity) = running.identity() {
-            self.record(Record::Process(identity))?;
-        }
-        let ended = Ended::of(running.finish().await);
-        Ok((index, Ended { log, ..ended }))
+        self.process(&running)?;
+        Ok((index, Ended::of(running.finish().await, log)))
+    }
+
+    /// A process that has ended before it could be looked at needs no record.
+    fn process(&mut self, running: &Running) -> Result<(), JournalError> {
+        let identity = running.identity().map(Record::Process);
+        identity.map_or(Ok(()), |record| self.record(record))
+    }
+
+    fn keep(&mut self, command: String, outliving: Option<Outliving>) {
+        let outliving = outliving.map(|outliving| (command, outliving));
+        self.outliving.extend(outliving);
+    }
+
+    /// From now on `host result` says so, until something else is journalled.
+    fn still_running(&mut self, command: String) -> Result<(), JournalError> {
+        tracing::warn!(
+            command,
+            "still running after its deadline; waiting for its end"
+        );
+        self.record(Record::StillRunning { command })
     }
 
     /// Starts the command, or says why it certainly never ran.
@@ -164,7 +204,7 @@ impl<'a> Steps<'a> {
         let invocation =
             Invocation::new(tools.path(program), arguments, self.config.deadlines.step)
                 .prefixed(&tools.sudo_prefix)
-                .with_output_limit(OUTPUT_MAX);
+                .with_output_limit(OUTPUT_LIMIT);
         match program {
             Program::Nopclearfail => Ok((invocation, None)),
             Program::InitScript | Program::Net => {
@@ -182,15 +222,15 @@ impl<'a> Steps<'a> {
     }
 
     fn finished(&mut self, index: u32, ended: Ended) -> Result<StepExit, JournalError> {
-        let mut printed = ended.printed;
-        printed.extend(ended.log.map(Log::read).unwrap_or_default());
-        tracing::info!(index, exit = %ended.exit, "step ended");
-        self.record(Record::StepFinished {
+        let (exit, output) = ended.into_parts();
+        tracing::info!(index, %exit, "step ended");
+        let record = Record::StepFinished {
             index,
-            exit: ended.exit.clone(),
-            output: kept(&printed),
-        })?;
-        Ok(ended.exit)
+            exit: exit.clone(),
+            output,
+        };
+        self.record(record)?;
+        Ok(exit)
     }
 
     fn record(&mut self, record: Record) -> Result<(), JournalError> {
@@ -202,107 +242,6 @@ impl<'a> Steps<'a> {
             result => result,
         }
     }
-}
-
-impl Ended {
-    fn of(run: Run) -> Self {
-        let (exit, outliving) = match run.ending {
-            Ending::Exited(exit) => (exit_of(exit), None),
-            Ending::TimedOut(Fate::Gone) => (StepExit::TimedOut, None),
-            Ending::OutputLimit(Fate::Gone) => (StepExit::TooMuchOutput, None),
-            Ending::TimedOut(Fate::StillRunning(outliving))
-            | Ending::OutputLimit(Fate::StillRunning(outliving)) => {
-                (StepExit::StillRunning, Some(*outliving))
-            }
-        };
-        let mut printed = run.stdout;
-        printed.extend(run.stderr);
-        Self {
-            exit,
-            printed,
-            log: None,
-            outliving,
-        }
-    }
-
-    fn never(reason: String) -> Self {
-        Self {
-            exit: StepExit::NeverStarted(reason),
-            printed: Vec::new(),
-            log: None,
-            outliving: None,
-        }
-    }
-}
-
-/// Waits for the end of a command. What a start of the hardserver leaves behind is the hardserver.
-async fn gone(mut outliving: Outliving, step: Step) -> Exit {
-    match step {
-        Step::RetryModule(_) | Step::EnterMaintenance(_) | Step::ClearModule(_) | Step::Wait(_) => {
-            outliving.gone().await
-        }
-        Step::RestartHardserver
-        | Step::StartHardserver
-        | Step::StopService
-        | Step::StartService => outliving.exited().await,
-    }
-}
-
-fn exit_of(exit: Exit) -> StepExit {
-    match exit {
-        Exit::Code(code) => StepExit::Code(code),
-        Exit::Signal(signal) => StepExit::Signal(signal),
-        Exit::Unknown => StepExit::Unseen,
-    }
-}
-
-/// The attempt's log, which takes the output of a command that may outlive us.
-struct Log {
-    path: PathBuf,
-    from: u64,
-}
-
-impl Log {
-    fn open(path: &Path) -> io::Result<(File, Self)> {
-        let file = OpenOptions::new().create(true).append(true).open(path)?;
-        let from = file.metadata()?.len();
-        let path = path.to_owned();
-        Ok((file, Self { path, from }))
-    }
-
-    /// What came since it was opened. What cannot be read is not known, and changes nothing.
-    fn read(self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        let _ = File::open(self.path).and_then(|mut file| {
-            file.seek(SeekFrom::Start(self.from))?;
-            file.take(OUTPUT_MAX as u64).read_to_end(&mut bytes)
-        });
-        bytes
-    }
-}
-
-/// What is kept of what a command printed: visible text, cut, without key hashes.
-fn kept(printed: &[u8]) -> String {
-    let text = String::from_utf8_lossy(printed);
-    let visible: String = text
-        .chars()
-        .filter(|c| *c == '\n' || !c.is_control())
-        .take(OUTPUT_KEPT)
-        .collect();
-    let hex = |c: char| c.is_ascii_hexdigit();
-    let mut kept = String::with_capacity(visible.len());
-    let mut rest = visible.as_str();
-    while let Some(begin) = rest.find(hex) {
-        let run = rest[begin..]
-            .find(|c| !hex(c))
-            .map_or(rest.len(), |end| begin + end);
-        kept.push_str(&rest[..begin]);
-        let word = &rest[begin..run];
-        kept.push_str(if word.len() >= HEX_RUN { "<hex>" } else { word });
-        rest = &rest[run..];
-    }
-    kept.push_str(rest);
-    kept.trim_end().to_owned()
 }
 
 #[cfg(test)]
@@ -354,24 +293,5 @@ mod tests {
         let detail = String::new();
         begun.end(Record::Ended { detail }).await.unwrap();
         assert_eq!(calls(), "-m1 -c\n");
-    }
-
-    #[test]
-    fn keeps_visible_text_cut_and_without_hashes() {
-        let hash = "0123456789abcdef0123456789abcdef01234567";
-        let table = [
-            (
-                "Module 1, command RetryFailedModule: OK\r\n",
-                "Module 1, command RetryFailedModule: OK",
-            ),
-            ("\x1b[31mred\n\n", "[31mred"),
-            (&format!("hash {hash}, beef"), "hash <hex>, beef"),
-            ("", ""),
-        ];
-        for (printed, expected) in table {
-            assert_eq!(kept(printed.as_bytes()), expected, "{printed:?}");
-        }
-        assert_eq!(kept(&[b'x'; 100_000]).len(), OUTPUT_KEPT);
-        kept(&[0xff, 0xfe, b'a']);
     }
 }

@@ -87,7 +87,7 @@ fn a_child_that_outlives_its_runner_keeps_everything_else_from_starting() {
         }
         assert_eq!(
             estate.status(&attempt(1)),
-            "running",
+            "still_running",
             "recorded: {recorded}"
         );
         let said = estate.run(&attempt(2), "retry", &[]);

@@ -9,7 +9,10 @@ use super::record::{Accepted, StepExit};
 use super::story::{End, OutOfOrder, Section, Story, fold};
 use super::*;
 use crate::host::document::Status;
+use crate::host::liveness::Alive;
 use crate::host::result::status;
+
+mod hooks;
 
 fn module() -> nshield::ModuleNumber {
     1.try_into().unwrap()
@@ -111,11 +114,12 @@ fn story(records: Vec<Record>) -> Result<Story, OutOfOrder> {
 
 /// The status of a journal of which nothing lives, in one word.
 fn word(records: Vec<Record>) -> &'static str {
-    match status(&story(records).unwrap(), false) {
+    match status(&story(records).unwrap(), Alive::Nothing) {
         Status::NotFound => "not found",
         Status::Refused(_) => "refused",
         Status::Tombstoned => "tombstoned",
         Status::Running => "running",
+        Status::StillRunning { .. } => "still running",
         Status::Ended { .. } => "ended",
         Status::Interrupted {
             section_open: true, ..
@@ -144,7 +148,7 @@ fn every_prefix_of_a_clear_has_its_status() {
         assert_eq!(word(whole[..length].to_vec()), expected, "{length} records");
     }
     assert_eq!(
-        status(&story(whole[..2].to_vec()).unwrap(), true),
+        status(&story(whole[..2].to_vec()).unwrap(), Alive::Runner),
         Status::Running
     );
 }
