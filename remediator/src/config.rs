@@ -15,6 +15,7 @@ use vcm_recovery::policy::Policy;
 use crate::webhook::auth::Token;
 use crate::yaml::{self, YamlError};
 
+pub mod alertmanager;
 mod checker;
 mod host_files;
 mod inventory;
@@ -43,6 +44,8 @@ pub struct Config {
     pub runners: BTreeMap<HostName, Runner>,
     /// The load gate; absent when it is off.
     pub load: Option<load::Load>,
+    /// The Alertmanagers that are asked; absent when none is.
+    pub alertmanager: Option<alertmanager::Alertmanager>,
 }
 
 /// The listener.
@@ -131,6 +134,9 @@ impl Config {
             ),
             runners,
             load: raw.load.and_then(|raw| load::checked(&mut checker, raw)),
+            alertmanager: raw
+                .alertmanager
+                .map(|raw| alertmanager::checked(&mut checker, raw)),
         };
         checker.finish(config)
     }
@@ -140,6 +146,7 @@ impl Config {
     pub fn loosened(&self) -> Vec<String> {
         let mut lines = loosened::list(&self.web, &self.policy);
         lines.extend(self.load.as_ref().and_then(load::loosened));
+        lines.extend(self.alertmanager.as_ref().and_then(alertmanager::loosened));
         lines
     }
 

@@ -10,6 +10,7 @@
 //! board     the newest state of every host, read by web and metrics
 //! ```
 
+pub mod alertmanager;
 pub mod board;
 pub mod cli;
 pub mod clock;

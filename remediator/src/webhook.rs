@@ -30,6 +30,7 @@ mod read;
 mod refusal;
 mod watchdog;
 
+pub(crate) use intake::{Labels, instant};
 pub use refusal::{Refusal, Rejection};
 pub use watchdog::Watchdog;
 

@@ -16,6 +16,20 @@ pub(super) fn bearer(checker: &mut Checker, key: &str, file: &Text) -> Option<Cr
     usable(checker, key, file, credentials)
 }
 
+/// The name with the password in the file, which must be usable now.
+pub(super) fn basic(
+    checker: &mut Checker,
+    key: &str,
+    username: String,
+    file: &Text,
+) -> Option<Credentials> {
+    let credentials = Credentials::Basic {
+        username,
+        password_file: readable(checker, key, file)?,
+    };
+    usable(checker, key, file, credentials)
+}
+
 /// Whom to believe: the file's authorities, else those of this machine where one address needs them.
 pub(super) fn trust<'a>(
     checker: &mut Checker,

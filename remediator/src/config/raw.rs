@@ -27,6 +27,7 @@ pub(super) struct Config {
     #[serde(default)]
     pub(super) policy: Policy,
     pub(super) load: Option<super::load::raw::Load>,
+    pub(super) alertmanager: Option<super::alertmanager::raw::Alertmanager>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -144,7 +144,8 @@ fn read(text: &str, received_at: Time) -> Result<Alert, Ignored> {
     })
 }
 
-fn instant(field: &str, text: &str) -> Result<Time, Ignored> {
+/// The instant in a field of an alert.
+pub(crate) fn instant(field: &str, text: &str) -> Result<Time, Ignored> {
     let timestamp: Timestamp = text.parse().map_err(|_| {
         let text: String = text.chars().take(64).collect();
         Ignored::Malformed(format!("{field} {text:?} is no RFC 3339 instant"))
@@ -153,7 +154,7 @@ fn instant(field: &str, text: &str) -> Result<Time, Ignored> {
 }
 
 /// Labels, each name once.
-struct Labels(BTreeMap<String, String>);
+pub(crate) struct Labels(pub(crate) BTreeMap<String, String>);
 
 impl<'de> Deserialize<'de> for Labels {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
