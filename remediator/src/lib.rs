@@ -8,6 +8,10 @@
 //! engine    one actor per host: observe, decide (crate vcm-recovery), reserve, act, verify
 //! host      the part that runs on the tenant host and starts the vendor's commands
 //! board     the newest state of every host, read by web and metrics
+//!
+//! outward       HTTP requests that the program makes by itself, for the two below
+//! load          the site's hook that takes load from an HSM and gives it back
+//! alertmanager  what Alertmanager holds and what is silenced, asked for
 //! ```
 
 pub mod alertmanager;

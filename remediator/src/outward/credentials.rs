@@ -42,7 +42,7 @@ pub enum CredentialsError {
         #[source]
         source: io::Error,
     },
-    /// What it holds is empty, longer than [`SECRET_MAX`], or no header can carry it.
+    /// What it holds is empty, longer than 16 KiB, or no header can carry it.
     #[error("{} holds no secret that can be sent", path.display())]
     Unusable {
         /// The file.
