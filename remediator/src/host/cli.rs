@@ -15,7 +15,7 @@ use vcm_recovery::tier::Rung;
 use super::approval::ApprovalName;
 use super::config::{ConfigError, HostConfig};
 use super::document::{Answered, Reported};
-use super::launch::{self, Detached};
+use super::launch::{self, Detached, Launch, Purpose};
 use super::observe::{self, Depth, kept};
 use super::run::{self, Order};
 use super::{result, resume, tombstone};
@@ -53,10 +53,10 @@ enum HostCommand {
     Tombstone(KnownArgs),
     /// The detached process of `run`.
     #[command(hide = true)]
-    RunDetached(RunArgs),
+    RunDetached(DetachedArgs<RunArgs>),
     /// The detached process of `resume`.
     #[command(hide = true)]
-    ResumeDetached(KnownArgs),
+    ResumeDetached(DetachedArgs<KnownArgs>),
 }
 
 /// Where the configuration is.
@@ -129,6 +129,16 @@ struct KnownArgs {
     epoch: Epoch,
 }
 
+/// The arguments of the command that a detached process runs for.
+#[derive(Debug, Args)]
+struct DetachedArgs<T: Args> {
+    #[command(flatten)]
+    of: T,
+    /// The socket to answer to; without it the answer goes to standard output.
+    #[arg(long = "answer-to", value_name = "SOCKET")]
+    answer_to: Option<PathBuf>,
+}
+
 /// A serial number as an argument. A type of its own: clap reads `Option` as "may be left out".
 #[derive(Clone, Debug)]
 struct ExpectedEsn(Option<Esn>);
@@ -178,12 +188,12 @@ impl HostCommand {
             Self::Run(arguments) => {
                 let config = HostConfig::load(&arguments.config.file)?;
                 let words = arguments.words("run-detached");
-                launch(&config, arguments.attempt, words).await
+                launch(&config, Purpose::Run, arguments.attempt, words).await
             }
             Self::Resume(arguments) => {
                 let config = HostConfig::load(&arguments.config.file)?;
                 let words = arguments.words("resume-detached");
-                launch(&config, arguments.attempt, words).await
+                launch(&config, Purpose::Resume, arguments.attempt, words).await
             }
             Self::ResumeOpen(arguments) => resume_open(&arguments).await,
             Self::Result(ResultArgs { config, attempt }) => {
@@ -199,17 +209,17 @@ impl HostCommand {
                 let status = tombstone::tombstone(&config.state_dir, attempt, epoch)?;
                 Ok(print(&Reported::new(attempt, status))?)
             }
-            Self::RunDetached(arguments) => {
+            Self::RunDetached(DetachedArgs { of, answer_to }) => {
                 log();
-                let detached = Detached::detach()?;
-                let config = HostConfig::load(&arguments.config.file)?;
-                Ok(run::run(&config, &arguments.order(), &detached).await?)
+                let detached = Detached::detach(answer_to.as_deref())?;
+                let config = HostConfig::load(&of.config.file)?;
+                Ok(run::run(&config, &of.order(), &detached).await?)
             }
-            Self::ResumeDetached(arguments) => {
+            Self::ResumeDetached(DetachedArgs { of, answer_to }) => {
                 log();
-                let detached = Detached::detach()?;
-                let config = HostConfig::load(&arguments.config.file)?;
-                let KnownArgs { attempt, epoch, .. } = arguments;
+                let detached = Detached::detach(answer_to.as_deref())?;
+                let config = HostConfig::load(&of.config.file)?;
+                let KnownArgs { attempt, epoch, .. } = of;
                 Ok(resume::resume(&config, attempt, epoch, &detached).await?)
             }
         }
@@ -243,12 +253,16 @@ async fn resume_open(arguments: &ConfigArgs) -> anyhow::Result<()> {
 /// Starts the detached process and prints its answer.
 async fn launch(
     config: &HostConfig,
+    purpose: Purpose,
     attempt: AttemptId,
-    words: Vec<OsString>,
+    arguments: Vec<OsString>,
 ) -> anyhow::Result<()> {
-    let deadline = config.deadlines.enquiry + launch::ANSWER_MARGIN;
-    let answered = launch::launch(&config.state_dir, attempt, words, deadline).await?;
-    Ok(print(&answered)?)
+    let launch = Launch {
+        purpose,
+        attempt,
+        arguments,
+    };
+    Ok(print(&launch::launch(config, launch).await?)?)
 }
 
 impl RunArgs {
@@ -375,9 +389,11 @@ mod tests {
         let HostCommand::RunDetached(passed) = parsed(&again).unwrap() else {
             panic!("not run-detached");
         };
-        assert_eq!(passed.order(), given.order());
-        assert_eq!(passed.order().module, ModuleNumber::try_from(3).ok());
-        assert_eq!(passed.order().max_age, Duration::from_millis(29_500));
+        let passed = passed.of.order();
+        assert_eq!(passed, given.order());
+        assert_eq!(passed.approval, "tenant-1#3".parse().ok());
+        assert_eq!(passed.module, ModuleNumber::try_from(3).ok());
+        assert_eq!(passed.max_age, Duration::from_millis(29_500));
     }
 
     #[test]
