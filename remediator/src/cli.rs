@@ -7,9 +7,11 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::host::cli::HostArgs;
 
+mod audit;
 mod check_config;
 mod config_file;
 mod serve;
+mod store;
 
 /// The exit code of a failure at run time.
 const EXIT_FAILURE: u8 = 1;
@@ -34,6 +36,10 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Checks the configuration and says everything that is wrong with it.
     CheckConfig(check_config::CheckConfigArgs),
+    /// Checks the record of what was decided and done.
+    Audit(audit::AuditArgs),
+    /// Works on the store while the program does not run.
+    Store(store::StoreArgs),
     /// Works on this host: looks at it, or runs what the remediator has decided.
     Host(HostArgs),
 }
@@ -45,6 +51,8 @@ impl Arguments {
         match self.command {
             Command::CheckConfig(arguments) => arguments.run(),
             Command::Serve(arguments) => arguments.run(),
+            Command::Audit(arguments) => arguments.run(),
+            Command::Store(arguments) => arguments.run(),
             Command::Host(arguments) => match host_runtime() {
                 Ok(runtime) => runtime.block_on(arguments.run()),
                 Err(error) => no_runtime(&error),

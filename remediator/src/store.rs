@@ -16,15 +16,23 @@ use vcm_recovery::policy::Budgets;
 use vcm_recovery::state::HostState;
 
 mod attempts;
-mod chain;
+pub mod audit;
+pub mod chain;
 pub mod counted;
+pub mod epoch;
 mod facts;
+pub mod head_log;
 pub mod open;
+pub mod ownership;
+pub mod retention;
 mod row;
 mod schema;
 pub mod sqlite;
 mod transaction;
 mod writer;
+
+use chain::ChainHead;
+use ownership::NotOwner;
 
 /// A store operation under way. Dropping it does not take the operation back.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -55,6 +63,16 @@ pub enum Reservation {
 pub trait Store: Send + Sync {
     /// The store's id and the epoch of this start.
     fn identity(&self) -> StoreIdentity;
+
+    /// Whether what is open is still the store, so that something may be started on its word.
+    /// Cheap: it looks at most once a second. Each write looks for itself.
+    ///
+    /// # Errors
+    /// Why it is not; every write is refused with it.
+    fn ownership(&self) -> Result<(), NotOwner>;
+
+    /// The end of the chain of events.
+    fn head(&self) -> Pending<'_, ChainHead>;
 
     /// Joins facts into what is known. Durable when it returns. Appends a `FactChanged` for each
     /// fact that began or ended to fire, and returns those events.
@@ -119,6 +137,9 @@ pub enum StoreError {
     /// defect of the caller.
     #[error("an intent is reserved by its own start, and nothing else is")]
     NotAnIntent,
+    /// The store on disk is not the one that is open. Nothing is written until it is again.
+    #[error("the store is not this process's any more")]
+    NotOwner(#[from] NotOwner),
     /// The attempt was reserved before.
     #[error("attempt {0} is already known")]
     AttemptKnown(AttemptId),

@@ -35,8 +35,10 @@ use vcm_recovery::verdict::Verdict;
 use vcm_remediator::board::Board;
 use vcm_remediator::clock::{Clock, ManualClock};
 use vcm_remediator::metrics::{Format, Metrics};
+use vcm_remediator::store::chain::ChainHead;
 use vcm_remediator::store::counted::Counted;
 use vcm_remediator::store::open::open;
+use vcm_remediator::store::ownership::NotOwner;
 use vcm_remediator::store::sqlite::SqliteStore;
 use vcm_remediator::store::{Pending, Reservation, Store, StoreError, StoreIdentity};
 use vcm_remediator::web::{App, Part, Readiness, Recent, router};
@@ -70,6 +72,14 @@ struct Breakable {
 impl Store for Breakable {
     fn identity(&self) -> StoreIdentity {
         self.store.identity()
+    }
+
+    fn ownership(&self) -> Result<(), NotOwner> {
+        self.store.ownership()
+    }
+
+    fn head(&self) -> Pending<'_, ChainHead> {
+        self.store.head()
     }
 
     fn accept(&self, facts: Vec<Fact>) -> Pending<'_, Vec<Event>> {

@@ -29,6 +29,7 @@ use crate::engine::{Engine, EngineParts};
 use crate::host_client::{HostRunner, LocalRunner};
 use crate::metrics::Metrics;
 use crate::store::counted::Counted;
+use crate::store::head_log;
 use crate::store::open::{self, OpenError};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
@@ -107,7 +108,11 @@ async fn serve(config: Config) -> Result<(), ServeError> {
     }
     let opened = open::open(&config.store)?;
     if opened.created {
-        tracing::warn!(path = %config.store.display(), "there was no store: a new one was made");
+        tracing::warn!(
+            path = %config.store.display(),
+            store = %opened.identity.store_id,
+            "there was no store: a new one was made; hosts that know another one will refuse it"
+        );
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::resume(opened.last_time));
     let last_seq = opened.last_seq;
@@ -197,12 +202,14 @@ impl Parts {
             () = engine.failed() => Err(self.failed(Part::Engine, "engine")),
             _ = tasks.join_next() => Err(self.failed(Part::Running, "listener")),
             () = store_ended => Err(self.failed(Part::Store, "store's writer")),
+            never = head_log::log_hourly(&*self.app.store) => match never {},
         };
         self.app
             .readiness
             .unready(Part::Running, "is on its way down");
         drop(stop);
         while tasks.join_next().await.is_some() {}
+        head_log::log_head(&*self.app.store, "stop").await;
         end
     }
 

@@ -24,6 +24,8 @@ use vcm_recovery::time::Time;
 use super::*;
 use crate::host::document::{Answer, Status};
 use crate::host_client::{Call, HostRunnerError, Order};
+use crate::store::chain::ChainHead;
+use crate::store::ownership::NotOwner;
 use crate::store::{Pending, Reservation, StoreIdentity};
 
 /// The runtime's own time, so that paused tests need no waiting.
@@ -72,6 +74,14 @@ impl Store for MemoryStore {
             store_id: StoreId::from_bits(1),
             epoch: Epoch(1),
         }
+    }
+
+    fn ownership(&self) -> Result<(), NotOwner> {
+        Ok(())
+    }
+
+    fn head(&self) -> Pending<'_, ChainHead> {
+        Box::pin(async { Err(StoreError::Closed) })
     }
 
     fn accept(&self, _facts: Vec<Fact>) -> Pending<'_, Vec<Event>> {

@@ -83,7 +83,8 @@ fn insert(connection: &Connection, seq: u64, intent: &Intent) -> rusqlite::Resul
     Ok(())
 }
 
-fn group(hsm: Option<&HsmName>) -> &str {
+/// The name that an HSM is counted under.
+pub(super) fn group(hsm: Option<&HsmName>) -> &str {
     hsm.map_or(HSM_UNKNOWN, HsmName::as_str)
 }
 

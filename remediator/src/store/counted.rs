@@ -10,12 +10,16 @@ use vcm_recovery::observation::Observation;
 use vcm_recovery::policy::Budgets;
 use vcm_recovery::state::HostState;
 
+use super::chain::ChainHead;
+use super::ownership::NotOwner;
 use super::{Pending, Reservation, Store, StoreIdentity};
 use crate::metrics::Metrics;
 
 /// An operation of the store, as the label `operation` names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreOperation {
+    /// [`Store::head`]
+    Head,
     /// [`Store::accept`]
     Accept,
     /// [`Store::append`]
@@ -32,7 +36,8 @@ pub enum StoreOperation {
 
 impl StoreOperation {
     /// Every operation.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
+        Self::Head,
         Self::Accept,
         Self::Append,
         Self::Reserve,
@@ -45,6 +50,7 @@ impl StoreOperation {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Head => "head",
             Self::Accept => "accept",
             Self::Append => "append",
             Self::Reserve => "reserve",
@@ -84,6 +90,14 @@ impl<S: Store> Counted<S> {
 impl<S: Store> Store for Counted<S> {
     fn identity(&self) -> StoreIdentity {
         self.store.identity()
+    }
+
+    fn ownership(&self) -> Result<(), NotOwner> {
+        self.store.ownership()
+    }
+
+    fn head(&self) -> Pending<'_, ChainHead> {
+        self.count(StoreOperation::Head, self.store.head())
     }
 
     fn accept(&self, facts: Vec<Fact>) -> Pending<'_, Vec<Event>> {

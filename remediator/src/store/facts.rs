@@ -102,14 +102,6 @@ pub(super) fn all(connection: &Connection) -> Result<Vec<(Fingerprint, FactRecor
     stored.map(|stored| stored?.decode()).collect()
 }
 
-/// Forgets facts that were last delivered before `limit`.
-pub(super) fn prune(connection: &Connection, limit: Time) -> rusqlite::Result<usize> {
-    connection.execute(
-        "DELETE FROM facts WHERE last_seen < ?1",
-        [limit.as_millis()],
-    )
-}
-
 /// The columns of a fact.
 struct Stored {
     fingerprint: String,

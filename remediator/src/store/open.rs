@@ -1,20 +1,28 @@
 //! Opening the store's file: absent, unreadable, foreign, newer and corrupt are different results.
 //!
 //! `serve` calls [`open`] once, before anything else happens. It takes the lock, checks the file
-//! from header to hash chain, and commits the epoch of this start.
+//! from header to hash chain, and commits the epoch of this start. The commands of operators open
+//! it with `open_existing` for themselves, or with `read_only` beside the program.
 
 use std::error::Error;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
-use uuid::Uuid;
-use vcm_recovery::ids::{Epoch, StoreId};
+use vcm_recovery::ids::Epoch;
 use vcm_recovery::time::Time;
 
-use super::transaction::{Head, each_row};
-use super::{StoreError, StoreIdentity, chain, row, schema};
+use super::audit::Broken;
+use super::chain::ChainHead;
+use super::ownership::Ownership;
+use super::{StoreIdentity, schema};
+
+mod check;
+mod file;
+
+pub(super) use check::{check_pages, read_identity};
+pub use file::FileTrouble;
 
 /// A store that is open, locked and checked; its epoch is committed.
 #[derive(Debug)]
@@ -31,11 +39,18 @@ pub struct Opened {
     pub created: bool,
     pub(super) connection: Connection,
     pub(super) lock: File,
+    pub(super) ownership: Ownership,
 }
 
 /// Why the store cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
+    /// There is none, and none is to be made.
+    #[error("there is no store at {}", path.display())]
+    Absent {
+        /// Where it should be.
+        path: PathBuf,
+    },
     /// Another process works on it.
     #[error("store {} is in use by another process", path.display())]
     Locked {
@@ -69,7 +84,7 @@ pub enum OpenError {
     },
     /// Its contents are damaged or were changed by something else.
     #[error(
-        "store {} is corrupt: {detail}; restore a copy, or move the file away to start anew",
+        "store {} is corrupt: {detail}; restore a copy and run `vcm-remediator store bump-epoch` on it",
         path.display()
     )]
     Corrupt {
@@ -77,6 +92,18 @@ pub enum OpenError {
         path: PathBuf,
         /// What was found.
         detail: String,
+    },
+    /// An event, or what is counted from the events, is not as it was written.
+    #[error(
+        "store {} is corrupt: its chain of events is broken; `vcm-remediator audit verify` says more; restore a copy and run `vcm-remediator store bump-epoch` on it",
+        path.display()
+    )]
+    Broken {
+        /// The file.
+        path: PathBuf,
+        /// The first record that is not as it was written.
+        #[source]
+        source: Box<Broken>,
     },
 }
 
@@ -109,203 +136,72 @@ impl OpenError {
 /// # Errors
 /// [`OpenError`]; nothing was changed in an existing file.
 pub fn open(path: &Path) -> Result<Opened, OpenError> {
-    let lock = lock(path)?;
-    let created = create_if_absent(path)?;
-    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    check_header(path, &connection)?;
-    check_pages(path, &connection)?;
-    let store_id = read_store_id(path, &connection)?;
-    let head = check_chain(path, &connection, store_id)?;
+    let lock = file::lock(path)?;
+    let created = file::create_if_absent(path)?;
     let unreadable = |source| OpenError::unreadable(path, source);
-    let last_time = last_time(&connection).map_err(unreadable)?;
-    configure(&connection).map_err(unreadable)?;
-    let epoch = next_epoch(&connection).map_err(unreadable)?;
+    let mut checked = check(path, lock)?;
+    let last_time = last_time(&checked.connection).map_err(unreadable)?;
+    checked.identity.epoch = next_epoch(&checked.connection).map_err(unreadable)?;
     Ok(Opened {
         path: path.to_owned(),
-        identity: StoreIdentity { store_id, epoch },
+        identity: checked.identity,
         last_time,
-        last_seq: head.seq.cast_unsigned(),
+        last_seq: checked.head.seq,
         created,
+        connection: checked.connection,
+        lock: checked.lock,
+        ownership: checked.ownership,
+    })
+}
+
+/// An existing store that is locked and checked, with the epoch of the newest start.
+pub(super) struct Checked {
+    pub(super) connection: Connection,
+    pub(super) identity: StoreIdentity,
+    pub(super) head: ChainHead,
+    lock: File,
+    ownership: Ownership,
+}
+
+/// Opens the store at `path` to change it while no program runs on it.
+///
+/// # Errors
+/// [`OpenError`]; nothing was changed.
+pub(super) fn open_existing(path: &Path) -> Result<Checked, OpenError> {
+    file::usable(path, file::Use::Write)?;
+    check(path, file::lock(path)?)
+}
+
+/// Opens the store at `path` without changing anything, also beside the program that works on it.
+pub(super) fn read_only(path: &Path) -> Result<Connection, OpenError> {
+    file::usable(path, file::Use::Read)?;
+    let connection = file::connect_to_read(path)?;
+    check::check_header(path, &connection)?;
+    Ok(connection)
+}
+
+fn check(path: &Path, lock: File) -> Result<Checked, OpenError> {
+    let store = file::usable(path, file::Use::Write)?;
+    let connection = file::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    check::check_header(path, &connection)?;
+    check_pages(path, &connection)?;
+    let identity = read_identity(path, &connection)?;
+    let head = check::check_chain(path, &connection, identity)?;
+    configure(&connection).map_err(|source| OpenError::unreadable(path, source))?;
+    let ownership = file::ownership(path, store, &lock)?;
+    Ok(Checked {
         connection,
+        identity,
+        head,
         lock,
+        ownership,
     })
-}
-
-/// Takes the lock beside the file; the kernel gives it back when the process ends, however.
-fn lock(path: &Path) -> Result<File, OpenError> {
-    let beside = with_suffix(path, ".lock");
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&beside)
-        .map_err(|source| OpenError::io(&beside, source))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::Locked {
-            path: path.to_owned(),
-        }),
-        Err(TryLockError::Error(source)) => Err(OpenError::io(&beside, source)),
-    }
-}
-
-/// Makes the file under another name and renames it, so that a half-made store is never found.
-fn create_if_absent(path: &Path) -> Result<bool, OpenError> {
-    match fs::symlink_metadata(path) {
-        Ok(_) => return Ok(false),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(OpenError::io(path, error)),
-    }
-    let new = with_suffix(path, ".new");
-    let failed = |source| OpenError::io(path, source);
-    match fs::remove_file(&new) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-        Ok(()) | Err(_) => {}
-    }
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
-    let connection = connect(&new, flags)?;
-    fill(&connection).map_err(|source| OpenError::unreadable(path, source))?;
-    connection
-        .close()
-        .map_err(|(_, source)| OpenError::unreadable(path, source))?;
-    File::open(&new)
-        .and_then(|file| file.sync_all())
-        .map_err(failed)?;
-    fs::rename(&new, path).map_err(failed)?;
-    let directory = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
-    File::open(directory.unwrap_or(Path::new(".")))
-        .and_then(|d| d.sync_all())
-        .map_err(failed)?;
-    Ok(true)
-}
-
-fn fill(connection: &Connection) -> rusqlite::Result<()> {
-    let store_id = StoreId::from_bits(Uuid::new_v4().as_u128());
-    connection.execute_batch(&format!(
-        "BEGIN; {} PRAGMA application_id = {}; PRAGMA user_version = {}; COMMIT;",
-        schema::TABLES,
-        schema::APPLICATION_ID,
-        schema::SCHEMA_VERSION,
-    ))?;
-    connection
-        .execute("INSERT INTO meta VALUES (1, ?1, 0)", [store_id.to_string()])
-        .map(drop)
-}
-
-fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, OpenError> {
-    let flags = mode | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    Connection::open_with_flags(path, flags).map_err(|error| OpenError::unreadable(path, error))
-}
-
-fn check_header(path: &Path, connection: &Connection) -> Result<(), OpenError> {
-    let size = fs::metadata(path)
-        .map_err(|source| OpenError::io(path, source))?
-        .len();
-    if size == 0 {
-        return Err(OpenError::Corrupt {
-            path: path.to_owned(),
-            detail: "it is empty".to_owned(),
-        });
-    }
-    let pragma = |name: &str| {
-        connection
-            .pragma_query_value(None, name, |row| row.get::<_, i32>(0))
-            .map_err(|source| OpenError::unreadable(path, source))
-    };
-    if pragma("application_id")? != schema::APPLICATION_ID {
-        return Err(OpenError::Foreign {
-            path: path.to_owned(),
-        });
-    }
-    let found = pragma("user_version")?;
-    let known = schema::SCHEMA_VERSION;
-    if found > known {
-        return Err(OpenError::Newer {
-            path: path.to_owned(),
-            found,
-            known,
-        });
-    }
-    if found < known {
-        let detail = format!("version {found} was never written by this program");
-        return Err(OpenError::Corrupt {
-            path: path.to_owned(),
-            detail,
-        });
-    }
-    Ok(())
-}
-
-fn check_pages(path: &Path, connection: &Connection) -> Result<(), OpenError> {
-    let found = connection
-        .query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))
-        .map_err(|source| OpenError::unreadable(path, source))?;
-    if found == "ok" {
-        return Ok(());
-    }
-    Err(OpenError::Corrupt {
-        path: path.to_owned(),
-        detail: found,
-    })
-}
-
-fn read_store_id(path: &Path, connection: &Connection) -> Result<StoreId, OpenError> {
-    let corrupt = |detail: String| OpenError::Corrupt {
-        path: path.to_owned(),
-        detail,
-    };
-    let text: String = connection
-        .query_row("SELECT store_id FROM meta", [], |row| row.get(0))
-        .map_err(|source| corrupt(source.to_string()))?;
-    row::text(&text).map_err(|source| corrupt(source.to_string()))
-}
-
-/// Recomputes every hash, from the first event on; the end of the chain.
-fn check_chain(path: &Path, connection: &Connection, store_id: StoreId) -> Result<Head, OpenError> {
-    let mut head = Head {
-        seq: 0,
-        time: i64::MIN,
-        hash: chain::origin(store_id),
-    };
-    let mut broken = None;
-    let walked = each_row(connection, i64::MIN, u32::MAX, |row, stored| {
-        let hash = chain::next(&head.hash, &row);
-        if broken.is_none() && (row.seq != head.seq + 1 || hash != stored) {
-            broken = Some(row.seq);
-        }
-        head = Head {
-            seq: row.seq,
-            time: row.time,
-            hash,
-        };
-        Ok(())
-    });
-    match (walked, broken) {
-        (Ok(()), None) => Ok(head),
-        (Ok(()), Some(seq)) => {
-            let detail = format!("the chain of events is broken at event {seq}");
-            Err(OpenError::Corrupt {
-                path: path.to_owned(),
-                detail,
-            })
-        }
-        (Err(StoreError::Database(source)), _) => Err(OpenError::Unreadable {
-            path: path.to_owned(),
-            source,
-        }),
-        (Err(error), _) => Err(OpenError::Corrupt {
-            path: path.to_owned(),
-            detail: error.to_string(),
-        }),
-    }
 }
 
 /// The newest instant that anything in the store carries.
 fn last_time(connection: &Connection) -> rusqlite::Result<Option<Time>> {
     let newest: Option<i64> = connection.query_row(
-        "SELECT max(time) FROM (SELECT max(time) AS time FROM events
+        "SELECT max(time) FROM (SELECT time FROM events WHERE seq = (SELECT max(seq) FROM events)
                                 UNION ALL SELECT max(last_seen) FROM facts
                                 UNION ALL SELECT max(time) FROM evidence)",
         [],
@@ -330,10 +226,4 @@ fn next_epoch(connection: &Connection) -> rusqlite::Result<Epoch> {
         |row| row.get(0),
     )?;
     Ok(Epoch(epoch.cast_unsigned()))
-}
-
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
 }

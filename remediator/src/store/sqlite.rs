@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rusqlite::params;
 use vcm_recovery::alert::Fact;
@@ -11,21 +10,20 @@ use vcm_recovery::ids::HostName;
 use vcm_recovery::observation::Observation;
 use vcm_recovery::policy::Budgets;
 use vcm_recovery::state::HostState;
-use vcm_recovery::time::Time;
 
+use super::chain::ChainHead;
 use super::open::{OpenError, Opened};
+use super::ownership::{NotOwner, Ownership};
 use super::transaction::{Operation, each_row};
 use super::writer::{Database, Writer};
 use super::{Pending, Reservation, Store, StoreError, StoreIdentity, attempts, facts};
 use crate::clock::Clock;
 
-/// Facts and evidence are kept this long; the events are kept for ever.
-pub const KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
-
 /// The store in one SQLite file.
 #[derive(Debug)]
 pub struct SqliteStore {
     identity: StoreIdentity,
+    ownership: Arc<Ownership>,
     writer: Writer,
 }
 
@@ -33,28 +31,27 @@ impl SqliteStore {
     /// Starts the writer on an opened store.
     ///
     /// # Errors
-    /// [`OpenError`] when the thread cannot be started or old facts cannot be pruned.
+    /// [`OpenError`] when the thread cannot be started.
     pub fn start(opened: Opened, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         let Opened {
             path,
             connection,
             identity,
             lock,
+            ownership,
             ..
         } = opened;
-        let oldest = clock.now().as_millis().saturating_sub(millis(KEPT));
-        facts::prune(&connection, Time::from_millis(oldest))
-            .map_err(|source| OpenError::unreadable(&path, source))?;
-        let database = Database {
-            connection,
-            identity,
-            clock,
-        };
+        let ownership = Arc::new(ownership);
+        let database = Database::new(connection, identity, clock, Arc::clone(&ownership));
         let writer = Writer::start(database, lock).map_err(|source| OpenError::Unreadable {
             path,
             source: Box::new(source),
         })?;
-        Ok(Self { identity, writer })
+        Ok(Self {
+            identity,
+            ownership,
+            writer,
+        })
     }
 
     /// Comes back when the writer has ended, which it never should while the store is in use:
@@ -67,6 +64,14 @@ impl SqliteStore {
 impl Store for SqliteStore {
     fn identity(&self) -> StoreIdentity {
         self.identity
+    }
+
+    fn ownership(&self) -> Result<(), NotOwner> {
+        self.ownership.check_sometimes()
+    }
+
+    fn head(&self) -> Pending<'_, ChainHead> {
+        Box::pin(self.writer.look(|operation| Ok(*operation.head)))
     }
 
     fn accept(&self, facts: Vec<Fact>) -> Pending<'_, Vec<Event>> {
@@ -103,13 +108,13 @@ impl Store for SqliteStore {
     }
 
     fn load(&self) -> Pending<'_, BTreeMap<HostName, HostState>> {
-        Box::pin(self.writer.call(|operation| load(operation)))
+        Box::pin(self.writer.look(|operation| load(operation)))
     }
 
     fn events_after(&self, seq: u64, limit: u32) -> Pending<'_, Vec<Event>> {
         Box::pin(
             self.writer
-                .call(move |operation| events_after(operation, seq, limit)),
+                .look(move |operation| events_after(operation, seq, limit)),
         )
     }
 }
@@ -146,9 +151,6 @@ fn keep(
              VALUES (?1, ?2, ?3, ?4)",
         )?
         .execute(params![id, host.as_str(), now, body])?;
-    connection
-        .prepare_cached("DELETE FROM evidence WHERE time < ?1")?
-        .execute([now.saturating_sub(millis(KEPT))])?;
     Ok(())
 }
 
@@ -183,13 +185,10 @@ fn events_after(operation: &Operation<'_>, seq: u64, limit: u32) -> Result<Vec<E
     Ok(events)
 }
 
-fn millis(span: Duration) -> i64 {
-    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use vcm_recovery::inventory::Target;
+    use vcm_recovery::time::Time;
 
     use super::*;
     use crate::clock::ManualClock;

@@ -2,47 +2,33 @@
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params};
 use vcm_recovery::event::{Change, EVENT_SCHEMA, Entry, Event};
+use vcm_recovery::ids::StoreId;
 use vcm_recovery::time::Time;
 
-use super::chain::{self, Hash};
+use super::chain::{self, ChainHead, Hash};
 use super::row::Row;
 use super::{StoreError, StoreIdentity, attempts};
 
-/// The end of the chain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Head {
-    pub(super) seq: i64,
-    pub(super) time: i64,
-    pub(super) hash: Hash,
-}
-
-impl Head {
-    /// The newest event, or the chain's origin when there is none.
-    pub(super) fn read(connection: &Connection, identity: StoreIdentity) -> rusqlite::Result<Self> {
-        let newest = connection
-            .prepare_cached("SELECT seq, time, hash FROM events ORDER BY seq DESC LIMIT 1")?
-            .query_row([], |row| {
-                Ok(Self {
-                    seq: row.get(0)?,
-                    time: row.get(1)?,
-                    hash: row.get(2)?,
-                })
+/// The newest event, or the chain's origin when there is none.
+pub(super) fn read_head(connection: &Connection, store_id: StoreId) -> rusqlite::Result<ChainHead> {
+    let newest = connection
+        .prepare_cached("SELECT seq, time, hash FROM events ORDER BY seq DESC LIMIT 1")?
+        .query_row([], |row| {
+            Ok(ChainHead {
+                seq: row.get::<_, i64>(0)?.cast_unsigned(),
+                time: Some(Time::from_millis(row.get(1)?)),
+                hash: row.get(2)?,
             })
-            .optional()?;
-        let origin = || Self {
-            seq: 0,
-            time: 0,
-            hash: chain::origin(identity.store_id),
-        };
-        Ok(newest.unwrap_or_else(origin))
-    }
+        })
+        .optional()?;
+    Ok(newest.unwrap_or_else(|| ChainHead::origin(store_id)))
 }
 
 /// An operation at work: what it does is undone together when it fails.
 pub(super) struct Operation<'a> {
     pub(super) connection: &'a Connection,
     pub(super) identity: StoreIdentity,
-    pub(super) head: &'a mut Head,
+    pub(super) head: &'a mut ChainHead,
     pub(super) now: Time,
 }
 
@@ -50,9 +36,9 @@ impl Operation<'_> {
     /// Appends one entry.
     pub(super) fn append(&mut self, entry: Entry) -> Result<Event, StoreError> {
         let event = Event {
-            seq: (self.head.seq + 1).cast_unsigned(),
+            seq: self.head.seq + 1,
             schema: EVENT_SCHEMA,
-            time: self.now.max(Time::from_millis(self.head.time)),
+            time: self.head.time.map_or(self.now, |time| time.max(self.now)),
             epoch: self.identity.epoch,
             entry,
         };
@@ -62,9 +48,9 @@ impl Operation<'_> {
         if let Change::AttemptReported { attempt, report } = &event.entry.change {
             attempts::reported(self.connection, *attempt, report)?;
         }
-        *self.head = Head {
-            seq: row.seq,
-            time: row.time,
+        *self.head = ChainHead {
+            seq: event.seq,
+            time: Some(event.time),
             hash,
         };
         Ok(event)
@@ -96,13 +82,27 @@ fn insert(statement: &mut CachedStatement<'_>, row: &Row, hash: &Hash) -> rusqli
     statement.execute(columns).map(drop)
 }
 
-/// Calls `visit` with every row after `seq` and its stored hash, in order, until it says stop.
+/// Calls `visit` with every row after `seq` and its stored hash, in order.
 pub(super) fn each_row(
     connection: &Connection,
     seq: i64,
     limit: u32,
     mut visit: impl FnMut(Row, Hash) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
+    each_stored(connection, seq, limit, |_, stored| {
+        let (row, hash) = stored?;
+        visit(row, hash)
+    })
+}
+
+/// Calls `visit` with the number of every row after `seq`, and with the row and its stored hash,
+/// or why they cannot be read; in order.
+pub(super) fn each_stored<E: From<rusqlite::Error>>(
+    connection: &Connection,
+    seq: i64,
+    limit: u32,
+    mut visit: impl FnMut(i64, rusqlite::Result<(Row, Hash)>) -> Result<(), E>,
+) -> Result<(), E> {
     let mut statement = connection.prepare_cached(
         "SELECT seq, schema, time, epoch, host, target_host, target_module, incident, kind, body,
                 hash
@@ -110,13 +110,13 @@ pub(super) fn each_row(
     )?;
     let mut rows = statement.query(params![seq, limit])?;
     while let Some(row) = rows.next()? {
-        visit(read(row)?, row.get(10)?)?;
+        visit(row.get(0)?, read(row))?;
     }
     Ok(())
 }
 
-fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
-    Ok(Row {
+fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<(Row, Hash)> {
+    let columns = Row {
         seq: row.get(0)?,
         schema: row.get(1)?,
         time: row.get(2)?,
@@ -127,5 +127,6 @@ fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
         incident: row.get(7)?,
         kind: row.get(8)?,
         body: row.get(9)?,
-    })
+    };
+    Ok((columns, row.get(10)?))
 }

@@ -5,13 +5,18 @@
 //! operation is tried once more alone. Nobody is answered before the commit.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
+use vcm_recovery::ids::Epoch;
 
-use super::transaction::{Head, Operation};
+use super::chain::ChainHead;
+use super::ownership::{NotOwner, Ownership};
+use super::retention::Retention;
+use super::transaction::{Operation, read_head};
 use super::{StoreError, StoreIdentity};
 use crate::clock::Clock;
 
@@ -22,12 +27,20 @@ const QUEUE_MAX: usize = 1024;
 /// Operations in one transaction at most: bounds how long the first of them waits for the last.
 const BATCH_MAX: usize = 256;
 
+/// Without work the writer wakes this often to see whether something is to be forgotten.
+const WAKES_EVERY: Duration = Duration::from_secs(60);
+
 /// The database as the writer holds it.
 #[derive(Debug)]
 pub(super) struct Database {
-    pub(super) connection: Connection,
-    pub(super) identity: StoreIdentity,
-    pub(super) clock: Arc<dyn Clock>,
+    connection: Connection,
+    identity: StoreIdentity,
+    clock: Arc<dyn Clock>,
+    ownership: Arc<Ownership>,
+    retention: Retention,
+    /// Where the last transaction has left the chain; `None` when nobody knows, as before the
+    /// first transaction and after one that failed on its way to the disk.
+    left: Option<ChainHead>,
 }
 
 /// The writer's handle. Dropping it lets the writer finish its queue and waits for its end.
@@ -69,8 +82,26 @@ impl Writer {
         }
     }
 
-    /// Queues `work` and waits until it is committed.
+    /// Queues `work` and waits until it is committed. Refused when the store is not ours.
     pub(super) async fn call<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut Operation<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.queue(work, Effect::Writes).await
+    }
+
+    /// Queues `work`, which only reads, and waits for it. What is open can be read even when it is
+    /// not the store any more.
+    pub(super) async fn look<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut Operation<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.queue(work, Effect::Reads).await
+    }
+
+    async fn queue<T, F>(&self, work: F, effect: Effect) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnMut(&mut Operation<'_>) -> Result<T, StoreError> + Send + 'static,
@@ -78,6 +109,7 @@ impl Writer {
         let (reply, answer) = oneshot::channel();
         let job = Box::new(Request {
             work,
+            effect,
             result: None,
             reply,
         });
@@ -101,17 +133,31 @@ impl Drop for Writer {
     }
 }
 
+/// Whether an operation changes the store.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Effect {
+    Reads,
+    Writes,
+}
+
 /// An operation in the queue, whatever its answer is.
 trait Job: Send {
+    /// Whether it changes the store.
+    fn effect(&self) -> Effect;
+
     /// Runs it, again if need be; whether it succeeded.
     fn run(&mut self, operation: &mut Operation<'_>) -> bool;
 
     /// Answers with the result of the last run, or that it was not committed.
     fn answer(self: Box<Self>, committed: bool);
+
+    /// Answers that it was not run, and why.
+    fn refuse(self: Box<Self>, why: NotOwner);
 }
 
 struct Request<F, T> {
     work: F,
+    effect: Effect,
     result: Option<Result<T, StoreError>>,
     reply: oneshot::Sender<Result<T, StoreError>>,
 }
@@ -121,6 +167,10 @@ where
     T: Send,
     F: FnMut(&mut Operation<'_>) -> Result<T, StoreError> + Send,
 {
+    fn effect(&self) -> Effect {
+        self.effect
+    }
+
     fn run(&mut self, operation: &mut Operation<'_>) -> bool {
         let result = (self.work)(operation);
         let succeeded = result.is_ok();
@@ -137,53 +187,122 @@ where
         // The caller may have gone; what it asked for was done all the same.
         let _gone = self.reply.send(result);
     }
+
+    fn refuse(self: Box<Self>, why: NotOwner) {
+        let _gone = self.reply.send(Err(why.into()));
+    }
 }
 
 fn run(mut database: Database, jobs: &Receiver<Box<dyn Job>>) {
-    while let Ok(first) = jobs.recv() {
-        let mut batch = vec![first];
-        batch.extend(jobs.try_iter().take(BATCH_MAX - 1));
-        database.commit_together(batch);
+    loop {
+        let more_to_forget = database.forget();
+        let patience = if more_to_forget {
+            Duration::ZERO
+        } else {
+            WAKES_EVERY
+        };
+        match jobs.recv_timeout(patience) {
+            Ok(first) => {
+                let mut batch = vec![first];
+                batch.extend(jobs.try_iter().take(BATCH_MAX - 1));
+                database.carry_out(batch);
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+/// Why a transaction was not made.
+enum Lost {
+    /// The store is not ours; its [`Ownership`] says why.
+    NotOwner,
+    Database(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Lost {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Database(error)
     }
 }
 
 impl Database {
-    /// One transaction for all; if it is lost as a whole, one for each.
-    fn commit_together(&mut self, mut batch: Vec<Box<dyn Job>>) {
-        if self.transact(&mut batch) {
-            return batch.into_iter().for_each(|job| job.answer(true));
-        }
-        if batch.len() == 1 {
-            return batch.into_iter().for_each(|job| job.answer(false));
-        }
-        for job in batch {
-            let mut alone = [job];
-            let committed = self.transact(&mut alone);
-            alone.into_iter().for_each(|job| job.answer(committed));
+    /// Takes over a checked store.
+    pub(super) fn new(
+        connection: Connection,
+        identity: StoreIdentity,
+        clock: Arc<dyn Clock>,
+        ownership: Arc<Ownership>,
+    ) -> Self {
+        Self {
+            connection,
+            identity,
+            clock,
+            ownership,
+            retention: Retention::new(),
+            left: None,
         }
     }
 
-    /// Runs the jobs in one transaction, each in its savepoint; whether it was committed.
-    fn transact(&mut self, jobs: &mut [Box<dyn Job>]) -> bool {
-        match self.try_transact(jobs) {
-            Ok(()) => true,
-            Err(error) => {
-                let detail: &dyn std::error::Error = &error;
-                tracing::error!(
-                    error = detail,
-                    jobs = jobs.len(),
-                    "store transaction failed"
-                );
-                false
+    /// Forgets a portion if one is due; whether there is another at once.
+    fn forget(&mut self) -> bool {
+        let now = self.clock.now();
+        if !self.retention.due(now) || self.ownership.check().is_err() {
+            return false;
+        }
+        self.retention.forget(&mut self.connection, now);
+        self.retention.due(now)
+    }
+
+    /// Carries out what only reads in any case, and what writes while the store is ours.
+    fn carry_out(&mut self, batch: Vec<Box<dyn Job>>) {
+        let Err(why) = self.ownership.check() else {
+            return self.commit_together(batch);
+        };
+        let (writing, reading): (Vec<_>, Vec<_>) = batch
+            .into_iter()
+            .partition(|job| job.effect() == Effect::Writes);
+        tracing::error!(%why, jobs = writing.len(), "the store is not written to");
+        for job in writing {
+            job.refuse(why.clone());
+        }
+        for mut job in reading {
+            let read = self.only_read(&mut *job);
+            job.answer(read);
+        }
+    }
+
+    /// One transaction for all; if it is lost as a whole, one for each.
+    fn commit_together(&mut self, mut batch: Vec<Box<dyn Job>>) {
+        if batch.is_empty() {
+            return;
+        }
+        match self.transact(&mut batch) {
+            Ok(()) => batch.into_iter().for_each(|job| job.answer(true)),
+            Err(Lost::NotOwner) => self.carry_out(batch),
+            Err(Lost::Database(error)) => {
+                report(&error, batch.len());
+                if batch.len() == 1 {
+                    return batch.into_iter().for_each(|job| job.answer(false));
+                }
+                for job in batch {
+                    self.commit_together(vec![job]);
+                }
             }
         }
     }
 
-    fn try_transact(&mut self, jobs: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
+    /// Runs the jobs in one transaction, each in its savepoint.
+    fn transact(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), Lost> {
+        let left = self.left.take();
         let mut transaction = self
             .connection
             .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-        let mut head = Head::read(&transaction, self.identity)?;
+        let mut head = read_head(&transaction, self.identity.store_id)?;
+        if let Err(why) = unchanged(&transaction, self.identity, left, head)? {
+            self.ownership.lose(why);
+            return Err(Lost::NotOwner);
+        }
         let now = self.clock.now();
         for job in jobs {
             let savepoint = transaction.savepoint()?;
@@ -201,6 +320,49 @@ impl Database {
                 savepoint.finish()?;
             }
         }
-        transaction.commit()
+        transaction.commit()?;
+        self.left = Some(head);
+        Ok(())
     }
+
+    /// Runs a job that only reads, on whatever is open.
+    fn only_read(&mut self, job: &mut dyn Job) -> bool {
+        let Ok(mut head) = read_head(&self.connection, self.identity.store_id) else {
+            return false;
+        };
+        job.run(&mut Operation {
+            connection: &self.connection,
+            identity: self.identity,
+            head: &mut head,
+            now: self.clock.now(),
+        })
+    }
+}
+
+/// Whether nobody else has written to the store since this process did.
+fn unchanged(
+    connection: &Connection,
+    ours: StoreIdentity,
+    left: Option<ChainHead>,
+    head: ChainHead,
+) -> rusqlite::Result<Result<(), NotOwner>> {
+    let (store_id, epoch): (String, i64) = connection
+        .prepare_cached("SELECT store_id, epoch FROM meta")?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    if store_id != ours.store_id.to_string() || epoch.cast_unsigned() != ours.epoch.0 {
+        let epoch = Epoch(epoch.cast_unsigned());
+        return Ok(Err(NotOwner::TakenOver { store_id, epoch }));
+    }
+    let (found, left) = (head.seq, left.unwrap_or(head));
+    if head == left {
+        Ok(Ok(()))
+    } else {
+        let left = left.seq;
+        Ok(Err(NotOwner::Altered { found, left }))
+    }
+}
+
+fn report(error: &rusqlite::Error, jobs: usize) {
+    let detail: &dyn std::error::Error = error;
+    tracing::error!(error = detail, jobs, "store transaction failed");
 }

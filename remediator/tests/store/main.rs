@@ -1,0 +1,18 @@
+//! The store on real files: opening, damage, the lock, group commit, budgets, the chain and what
+//! an operator does to it.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests fail by panicking, as tests do"
+)]
+
+mod audit;
+mod budgets;
+mod opening;
+mod order;
+mod ownership;
+mod place;
+mod processes;
+mod restored;
+mod retention;
+mod writing;

@@ -1,0 +1,130 @@
+//! What hosts make of a restored and of a deleted store, and how `store bump-epoch` mends the
+//! former. The hosts' side is the real fence of the host runner.
+
+use std::fs;
+
+use vcm_recovery::ids::Epoch;
+use vcm_remediator::host::fence::{FenceError, admit};
+use vcm_remediator::store::epoch::{BumpError, LEAP, bump};
+use vcm_remediator::store::open::OpenError;
+use vcm_remediator::store::{Store as _, StoreIdentity};
+
+use crate::place::{Place, fact};
+
+/// A start of the program, as a host hears of it.
+fn start(place: &Place, host: &str) -> Result<StoreIdentity, FenceError> {
+    let identity = place.store().identity();
+    let state_dir = place.directory.path().join(host);
+    admit(&state_dir, identity.epoch, Some(identity.store_id)).map(|()| identity)
+}
+
+#[test]
+fn hosts_refuse_a_restored_store_until_its_epoch_was_bumped() {
+    let place = Place::new();
+    start(&place, "host").unwrap();
+    let copy = fs::read(place.file()).unwrap();
+    let mut lost = start(&place, "host").unwrap();
+    for _ in 0..5 {
+        lost = start(&place, "host").unwrap();
+    }
+    fs::write(place.file(), copy).unwrap();
+    let refused = start(&place, "host").unwrap_err();
+    let (epoch, highest) = (Epoch(2), lost.epoch);
+    assert!(
+        matches!(refused, FenceError::LowerEpoch { epoch: e, highest: h } if (e, h) == (epoch, highest)),
+        "{refused}"
+    );
+    let bumped = bump(&place.file(), None).unwrap();
+    assert_eq!(
+        (bumped.before, bumped.after),
+        (epoch, Epoch(epoch.0 + LEAP))
+    );
+    assert_eq!(
+        bumped.store_id, lost.store_id,
+        "it stays the store that hosts are pinned to"
+    );
+    let identity = start(&place, "host").unwrap();
+    assert_eq!(identity.epoch, Epoch(bumped.after.0 + 1));
+    let state_dir = place.directory.path().join("host");
+    let old = admit(&state_dir, lost.epoch, Some(lost.store_id));
+    assert!(
+        old.is_err(),
+        "a process of before that still lives is fenced off"
+    );
+}
+
+#[test]
+fn what_a_host_has_named_is_passed_and_a_lower_number_makes_no_shorter_leap() {
+    let place = Place::new();
+    drop(place.store());
+    let far = Epoch(5 * LEAP);
+    let state_dir = place.directory.path().join("host");
+    let store_id = place.store().identity().store_id;
+    admit(&state_dir, far, Some(store_id)).unwrap();
+    bump(&place.file(), Some(Epoch(3))).unwrap();
+    assert!(matches!(
+        start(&place, "host"),
+        Err(FenceError::LowerEpoch { .. })
+    ));
+    bump(&place.file(), Some(far)).unwrap();
+    let next = start(&place, "host").unwrap();
+    assert!(
+        next.epoch > far,
+        "not even the process that used it may go on"
+    );
+}
+
+#[test]
+fn hosts_refuse_a_store_that_was_made_anew_because_the_old_one_was_deleted() {
+    let place = Place::new();
+    start(&place, "host").unwrap();
+    fs::remove_file(place.file()).unwrap();
+    let refused = start(&place, "host").unwrap_err();
+    assert!(
+        matches!(refused, FenceError::ForeignStore { .. }),
+        "{refused}"
+    );
+    bump(&place.file(), None).unwrap();
+    let refused = start(&place, "host").unwrap_err();
+    assert!(
+        matches!(refused, FenceError::ForeignStore { .. }),
+        "no epoch mends that: {refused}"
+    );
+    start(&place, "a-new-host").unwrap();
+}
+
+#[tokio::test]
+async fn a_bump_is_refused_while_the_program_runs_and_changes_nothing() {
+    let place = Place::new();
+    let store = place.store();
+    store.accept(vec![fact(1, 1_000)]).await.unwrap();
+    let refused = bump(&place.file(), None).unwrap_err();
+    assert!(
+        matches!(refused, BumpError::Open(OpenError::Locked { .. })),
+        "{refused}"
+    );
+    store.accept(vec![fact(2, 1_000)]).await.unwrap();
+    let before = store.identity().epoch;
+    drop(store);
+    let refused = bump(&place.file(), Some(Epoch(u64::MAX))).unwrap_err();
+    assert!(matches!(refused, BumpError::TooHigh { .. }), "{refused}");
+    assert_eq!(place.store().identity().epoch, Epoch(before.0 + 1));
+}
+
+#[test]
+fn a_bump_makes_no_store_and_touches_no_broken_one() {
+    let place = Place::new();
+    let refused = bump(&place.file(), None).unwrap_err();
+    assert!(
+        matches!(refused, BumpError::Open(OpenError::Absent { .. })),
+        "{refused}"
+    );
+    assert_eq!(fs::read_dir(place.directory.path()).unwrap().count(), 0);
+    drop(place.store());
+    place.sql("PRAGMA user_version = 99");
+    let refused = bump(&place.file(), None).unwrap_err();
+    assert!(
+        matches!(refused, BumpError::Open(OpenError::Newer { .. })),
+        "{refused}"
+    );
+}
