@@ -1,4 +1,4 @@
-//! The newest state of every host, for everybody who only looks.
+//! The newest state of every host and of the fleet, for everybody who only looks.
 //!
 //! The engine publishes after each stored event; the API, the metrics and the decision's view of
 //! the fleet read. Nothing here is durable and nothing here decides.
@@ -6,13 +6,15 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use vcm_recovery::fleet::state::FleetState;
 use vcm_recovery::ids::HostName;
 use vcm_recovery::state::HostState;
 
-/// The newest [`HostState`] of every host.
+/// The newest [`HostState`] of every host, and the newest [`FleetState`].
 #[derive(Debug, Default)]
 pub struct Board {
     hosts: RwLock<BTreeMap<HostName, Arc<HostState>>>,
+    fleet: RwLock<Arc<FleetState>>,
 }
 
 impl Board {
@@ -20,6 +22,18 @@ impl Board {
     pub fn publish(&self, state: Arc<HostState>) {
         let mut hosts = self.hosts.write().unwrap_or_else(PoisonError::into_inner);
         hosts.insert(state.host.clone(), state);
+    }
+
+    /// Replaces what is shown of the fleet.
+    pub fn publish_fleet(&self, state: Arc<FleetState>) {
+        *self.fleet.write().unwrap_or_else(PoisonError::into_inner) = state;
+    }
+
+    /// What belongs to no host.
+    #[must_use]
+    pub fn fleet(&self) -> Arc<FleetState> {
+        let fleet = self.fleet.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&fleet)
     }
 
     /// Every host's state, by name.

@@ -17,6 +17,12 @@ pub const WALL_STEP_MIN: Duration = Duration::from_secs(60);
 pub trait Clock: fmt::Debug + Send + Sync {
     /// Now. Never earlier than any instant given before.
     fn now(&self) -> Time;
+
+    /// By how many milliseconds the wall clock has stepped since this was asked last, if it has.
+    /// The program's time goes on unchanged.
+    fn take_step(&self) -> Option<i64> {
+        None
+    }
 }
 
 /// The clock of a running program.
@@ -26,6 +32,8 @@ pub struct SystemClock {
     resumed_at: Time,
     /// Wall clock minus program time in milliseconds, as last recorded.
     wall_offset: AtomicI64,
+    /// The sum of the steps that nobody has asked for yet.
+    steps: AtomicI64,
 }
 
 impl SystemClock {
@@ -46,6 +54,7 @@ impl SystemClock {
             origin: Instant::now(),
             resumed_at,
             wall_offset,
+            steps: AtomicI64::new(0),
         }
     }
 
@@ -60,6 +69,7 @@ impl SystemClock {
             self.wall_offset
                 .compare_exchange(before, offset, Ordering::Relaxed, Ordering::Relaxed);
         if swap.is_ok() {
+            self.steps.fetch_add(offset - before, Ordering::Relaxed);
             tracing::warn!(
                 step_milliseconds = offset - before,
                 "the wall clock stepped; the program's time goes on unchanged"
@@ -73,6 +83,10 @@ impl Clock for SystemClock {
         let now = self.resumed_at.after(self.origin.elapsed());
         self.watch_wall(now);
         now
+    }
+
+    fn take_step(&self) -> Option<i64> {
+        Some(self.steps.swap(0, Ordering::Relaxed)).filter(|step| *step != 0)
     }
 }
 

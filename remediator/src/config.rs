@@ -121,7 +121,7 @@ impl Config {
     fn checked(raw: raw::Config) -> Result<Self, Vec<Problem>> {
         let mut checker = checker::Checker::default();
         let (inventory, runners) = inventory::checked(&mut checker, raw.inventory);
-        let config = Self {
+        let mut config = Self {
             store: site::store(&mut checker, raw.store),
             web: site::web(&mut checker, raw.web),
             inventory,
@@ -138,6 +138,7 @@ impl Config {
                 .alertmanager
                 .map(|raw| alertmanager::checked(&mut checker, raw)),
         };
+        config.policy.load = config.load.as_ref().map(load::Load::policy);
         checker.finish(config)
     }
 

@@ -10,28 +10,40 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use vcm_recovery::alert::Fact;
+use vcm_recovery::command::HostOrder;
 use vcm_recovery::event::Event;
 use vcm_recovery::ids::HostName;
 use vcm_recovery::inventory::Inventory;
 use vcm_recovery::policy::Policy;
 use vcm_recovery::state::HostState;
+use vcm_recovery::time::Time;
 
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::host_client::HostRunner;
-use crate::store::{Store, StoreError};
+use crate::load::LoadHook;
+use crate::store::{Loaded, Store, StoreError};
 use crate::webhook::Deliver;
+use fleet::FleetMailbox;
+use orders::Ordered;
 
 mod actor;
 mod attempt;
+mod fleet;
+mod log;
+mod orders;
 mod pace;
+mod view;
+
+pub use orders::OrderFailure;
+pub use view::Surroundings;
 
 /// Looks at hosts that may be under way at once, in the whole fleet. Each is a few processes here
 /// or one SSH connection.
 pub const LOOKS_AT_ONCE: usize = 32;
 
-/// Called for every stored event, with the host's state before it.
-pub type OnEvent = Arc<dyn Fn(&Event, &HostState) + Send + Sync>;
+/// Called for every stored event, with the host's state before it; without one for the fleet's.
+pub type OnEvent = Arc<dyn Fn(&Event, Option<&HostState>) + Send + Sync>;
 
 /// What the engine works with.
 #[derive(Clone)]
@@ -48,6 +60,12 @@ pub struct EngineParts {
     pub policy: Arc<Policy>,
     /// How each host is reached.
     pub runners: BTreeMap<HostName, Arc<dyn HostRunner>>,
+    /// How load is taken from an HSM, where the site has a hook for it.
+    pub load_hook: Option<Arc<dyn LoadHook>>,
+    /// What else decides about an attempt: watchdog, silences, ownership.
+    pub surroundings: Surroundings,
+    /// The newest instant in the store when it was opened.
+    pub last_time: Option<Time>,
     /// Who else wants to know of events.
     pub on_event: OnEvent,
 }
@@ -55,6 +73,7 @@ pub struct EngineParts {
 /// The running engine.
 pub struct Engine {
     mailboxes: BTreeMap<HostName, Arc<Mailbox>>,
+    fleet: Arc<FleetMailbox>,
     tasks: JoinSet<()>,
 }
 
@@ -70,11 +89,13 @@ struct Mailbox {
 struct Delivered {
     facts: Vec<Fact>,
     events: Vec<Event>,
+    orders: Vec<Ordered<HostOrder>>,
 }
 
-/// The engine's door for the webhook.
+/// The engine's door for the webhook and for operators.
 pub struct Door {
     mailboxes: BTreeMap<HostName, Arc<Mailbox>>,
+    fleet: Arc<FleetMailbox>,
 }
 
 impl Engine {
@@ -83,7 +104,10 @@ impl Engine {
     /// # Errors
     /// When the store cannot be read.
     pub async fn start(parts: EngineParts) -> Result<Self, StoreError> {
-        let mut states = parts.store.load().await?;
+        let Loaded {
+            hosts: mut states,
+            fleet,
+        } = parts.store.load().await?;
         for (name, state) in &states {
             if !parts.inventory.hosts.contains_key(name) {
                 tracing::warn!(
@@ -95,9 +119,11 @@ impl Engine {
             parts.board.publish(Arc::new(state.clone()));
         }
         // Every state is on the board before the first actor counts the fleet's attempts.
+        let (fleet, actor) = fleet::actor(parts.clone(), fleet).await?;
         let looks = Arc::new(Semaphore::new(LOOKS_AT_ONCE));
         let mut mailboxes = BTreeMap::new();
         let mut tasks = JoinSet::new();
+        tasks.spawn(actor.run());
         for (name, entry) in &parts.inventory.hosts {
             let Some(runner) = parts.runners.get(name).cloned() else {
                 tracing::error!(host = %name, "no host runner is configured; nothing will be done");
@@ -113,16 +139,22 @@ impl Engine {
                 runner,
                 looks: Arc::clone(&looks),
             };
-            tasks.spawn(actor::Actor::new(parts.clone(), host, mailbox, state).run());
+            let actor = actor::Actor::new(parts.clone(), host, mailbox, Arc::clone(&fleet), state);
+            tasks.spawn(actor.run());
         }
-        Ok(Self { mailboxes, tasks })
+        Ok(Self {
+            mailboxes,
+            fleet,
+            tasks,
+        })
     }
 
-    /// The door through which the webhook delivers.
+    /// The door through which the webhook delivers and operators order.
     #[must_use]
     pub fn door(&self) -> Arc<Door> {
         Arc::new(Door {
             mailboxes: self.mailboxes.clone(),
+            fleet: Arc::clone(&self.fleet),
         })
     }
 
@@ -153,7 +185,8 @@ impl Deliver for Door {
             }
         }
         for event in events {
-            if let Some(mailbox) = self.mailboxes.get(&event.entry.host) {
+            let host = event.entry.host.as_ref();
+            if let Some(mailbox) = host.and_then(|host| self.mailboxes.get(host)) {
                 mailbox.put(|delivered| delivered.events.push(event));
             }
         }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use nshield::runner::{self, Ending, Exit, Invocation, StartError};
 use nshield::{Esn, ModuleNumber};
 use serde::de::DeserializeOwned;
-use vcm_recovery::ids::{AttemptId, Epoch, ObservationId, StoreId};
+use vcm_recovery::ids::{AttemptId, Epoch, ObservationId, RequestId, StoreId};
 use vcm_recovery::observation::{OBSERVATION_SCHEMA, Observation};
 use vcm_recovery::tier::Rung;
 
@@ -69,6 +69,8 @@ pub struct Order {
     pub observation: ObservationId,
     /// How old that observation may be by the host's clock.
     pub max_age: Duration,
+    /// The request whose answer lets it start, where one was needed.
+    pub approval: Option<RequestId>,
 }
 
 /// The host runner could not be asked, or did not answer with a document.
@@ -200,6 +202,9 @@ impl Order {
         if let Some(module) = self.module {
             arguments.extend(["--module".to_owned(), module.to_string()]);
         }
+        if let Some(request) = self.approval {
+            arguments.extend(["--approval".to_owned(), request.to_string()]);
+        }
         arguments
     }
 }
@@ -291,12 +296,13 @@ mod tests {
             esn: None,
             observation: ObservationId::from_bits(4),
             max_age: Duration::from_secs(30),
+            approval: Some(RequestId(5)),
         };
         assert_eq!(
             order.arguments().join(" "),
             "--attempt 00000000-0000-0000-0000-000000000001 --epoch 7 \
              --store 00000000-0000-0000-0000-000000000002 --tier retry --esn unconfirmed \
-             --observation 00000000-0000-0000-0000-000000000004 --max-age 30000ms --module 3"
+             --observation 00000000-0000-0000-0000-000000000004 --max-age 30000ms --module 3 --approval #5"
         );
     }
 }

@@ -26,6 +26,7 @@ pub mod load;
 pub mod metrics;
 pub mod outward;
 pub mod store;
+mod told;
 pub mod web;
 pub mod webhook;
 pub mod yaml;

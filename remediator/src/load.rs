@@ -13,6 +13,7 @@ use std::pin::Pin;
 use std::str::FromStr;
 use std::sync::Arc;
 
+pub use vcm_recovery::fleet::load::LoadAction;
 use vcm_recovery::ids::{HsmName, IncidentId, StoreId};
 use vcm_recovery::time::Time;
 
@@ -33,26 +34,6 @@ const KEY_LENGTH_MAX: usize = 128;
 
 /// Most of what a hook says that is repeated in an error, in characters.
 const EXCERPT_MAX: usize = 300;
-
-/// What is asked of the hook.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum LoadAction {
-    /// Take load from the HSM.
-    Shed,
-    /// Give it back.
-    Restore,
-}
-
-impl LoadAction {
-    /// The word that the hook is told.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Shed => "shed",
-            Self::Restore => "restore",
-        }
-    }
-}
 
 /// Names one request to the hook: the same for each repetition of it, never used for another.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

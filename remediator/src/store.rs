@@ -9,6 +9,7 @@ use std::pin::Pin;
 
 use vcm_recovery::alert::Fact;
 use vcm_recovery::event::{Entry, Event};
+use vcm_recovery::fleet::state::FleetState;
 use vcm_recovery::guard::Guard;
 use vcm_recovery::ids::{AttemptId, Epoch, HostName, StoreId};
 use vcm_recovery::observation::Observation;
@@ -47,16 +48,22 @@ pub struct StoreIdentity {
 }
 
 /// The answer to a reservation.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one exists at a time, and is taken apart at once"
-)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reservation {
-    /// Budgets and intent are on disk: this is the stored event.
-    Reserved(Event),
+    /// Budgets and intent are on disk, and the approval is used up: these are the stored events, the
+    /// intent first.
+    Reserved(Vec<Event>),
     /// A budget is used up: which, and by what.
     Refused(Guard, String),
+}
+
+/// What is known from the store alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// The hosts, by name.
+    pub hosts: BTreeMap<HostName, HostState>,
+    /// What belongs to no host.
+    pub fleet: FleetState,
 }
 
 /// Durable facts and events, one writer.
@@ -89,8 +96,8 @@ pub trait Store: Send + Sync {
     /// Keeps an observation as evidence.
     fn keep_observation(&self, host: &HostName, observation: &Observation) -> Pending<'_, ()>;
 
-    /// Every host's state: its events folded, joined with its facts.
-    fn load(&self) -> Pending<'_, BTreeMap<HostName, HostState>>;
+    /// Every host's state: its events folded, joined with its facts; and the fleet's.
+    fn load(&self) -> Pending<'_, Loaded>;
 
     /// At most `limit` events after `seq`, in order.
     fn events_after(&self, seq: u64, limit: u32) -> Pending<'_, Vec<Event>>;

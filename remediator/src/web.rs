@@ -26,7 +26,6 @@ mod page;
 mod readiness;
 mod recent;
 pub mod server;
-mod told;
 
 pub use readiness::{Part, Readiness};
 pub use recent::{RECENT_MAX, Recent};

@@ -5,7 +5,6 @@
     reason = "helpers of tests fail by panicking, as tests do"
 )]
 
-use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -40,7 +39,7 @@ use vcm_remediator::store::counted::Counted;
 use vcm_remediator::store::open::open;
 use vcm_remediator::store::ownership::NotOwner;
 use vcm_remediator::store::sqlite::SqliteStore;
-use vcm_remediator::store::{Pending, Reservation, Store, StoreError, StoreIdentity};
+use vcm_remediator::store::{Loaded, Pending, Reservation, Store, StoreError, StoreIdentity};
 use vcm_remediator::web::{App, Part, Readiness, Recent, router};
 use vcm_remediator::webhook::auth::Token;
 use vcm_remediator::webhook::{BODY_MAX, Deliver, Receiver};
@@ -101,7 +100,7 @@ impl Store for Breakable {
         self.store.keep_observation(host, observation)
     }
 
-    fn load(&self) -> Pending<'_, BTreeMap<HostName, HostState>> {
+    fn load(&self) -> Pending<'_, Loaded> {
         self.store.load()
     }
 
@@ -537,7 +536,7 @@ async fn duplicates_and_out_of_order_ends_change_nothing_twice() {
     let host: HostName = "tenant-1".parse().unwrap();
     let states = program.app.store.load().await.unwrap();
     assert!(
-        states[&host]
+        states.hosts[&host]
             .facts
             .values()
             .all(|fact| fact.valid(Duration::from_secs(60), NOW))

@@ -357,8 +357,10 @@ pub fn view(
         let used_up = spent.get(fingerprint).copied() >= fact.newest_start;
         let tier = fact.permits(policy);
         view.ceiling = view.ceiling.max(tier);
-        view.permits |= tier.is_some();
-        view.fresh |= tier.is_some() && !used_up;
+        // An alert about load alone tells of no failure of the target.
+        let failure = tier.is_some_and(|tier| tier != Tier::Load);
+        view.permits |= failure;
+        view.fresh |= failure && !used_up;
     }
     view
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use nshield::{Esn, ModuleNumber};
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{AttemptId, Epoch, HsmName, IncidentId, ObservationId};
+use crate::ids::{AttemptId, Epoch, HsmName, IncidentId, ObservationId, RequestId};
 use crate::inventory::Target;
 use crate::step::Step;
 use crate::tier::{Rung, Tier};
@@ -36,6 +36,9 @@ pub struct Intent {
     pub steps: Vec<Step>,
     /// The modules of the host that were healthy.
     pub healthy_before: BTreeSet<ModuleNumber>,
+    /// The request whose answer let it start, where one was needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<RequestId>,
 }
 
 /// What the host runner, or the verification, reports of an attempt.
@@ -83,6 +86,16 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Every outcome.
+    pub const ALL: [Self; 6] = [
+        Self::Succeeded,
+        Self::Failed,
+        Self::MadeWorse,
+        Self::Refused,
+        Self::Unknown,
+        Self::Cancelled,
+    ];
+
     /// The word used in output.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -115,6 +128,10 @@ pub struct Attempt {
     pub outcome: Option<(Outcome, Time)>,
     /// Why it came to that outcome, as an operator reads it; empty until then.
     pub reason: String,
+    /// A person has said what it came to.
+    pub resolved: bool,
+    /// It is of unknown outcome, and has kept the fleet from restarts and clears long enough.
+    pub released: bool,
 }
 
 impl Attempt {
@@ -133,10 +150,17 @@ impl Attempt {
         )
     }
 
-    /// Whether its steps may still run: the host runner has to be asked.
+    /// Whether its steps run, as far as is known: nothing else is done on the host meanwhile.
     #[must_use]
     pub const fn running(&self) -> bool {
         self.ended_at.is_none() && self.outcome.is_none()
+    }
+
+    /// Whether the host runner has to be asked what became of it. Also one that was given up as
+    /// unknown: a late report ends that.
+    #[must_use]
+    pub fn unreported(&self) -> bool {
+        self.ended_at.is_none() && self.unsettled()
     }
 
     /// The instant from which spacing counts.

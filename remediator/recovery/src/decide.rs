@@ -9,14 +9,15 @@ use std::collections::BTreeSet;
 use nshield::{Esn, ModuleNumber};
 
 use crate::alert::AlertView;
-use crate::attempt::Attempt;
+use crate::attempt::{Attempt, Outcome, Report};
 use crate::event::{Change, Entry};
 use crate::evidence::Evidence;
 use crate::fleet::FleetView;
-use crate::ids::{AttemptId, HsmName, IncidentId, ObservationId};
+use crate::ids::{AttemptId, HsmName, IncidentId, ObservationId, RequestId};
 use crate::incident::{Ending, Incident, Latch, Standing};
 use crate::inventory::Target;
 use crate::observation::Condition;
+use crate::page::PageReason;
 use crate::policy::Site;
 use crate::state::HostState;
 use crate::step::Step;
@@ -24,6 +25,7 @@ use crate::tier::{Rung, Tier};
 use crate::time::Time;
 use crate::verify;
 
+mod asking;
 mod ladder;
 mod lifecycle;
 mod pages;
@@ -82,6 +84,8 @@ pub struct Proposal {
     pub steps: Vec<Step>,
     /// The modules that are healthy now.
     pub healthy_before: BTreeSet<ModuleNumber>,
+    /// The request whose answer lets it start, where one is needed.
+    pub approval: Option<RequestId>,
 }
 
 /// Decides about one host.
@@ -146,7 +150,7 @@ impl Draft<'_> {
         };
         self.state
             .apply_change(target, incident.as_ref(), &change, self.now);
-        let host = self.state.host.clone();
+        let host = Some(self.state.host.clone());
         self.changes.push(Entry {
             host,
             target: Some(target.clone()),
@@ -220,7 +224,14 @@ impl Draft<'_> {
     /// What an open attempt comes to; `None` when it is settled and the incident goes on.
     fn attempt(&mut self, incident: &Incident, attempt: &Attempt) -> Option<Action> {
         let rung = attempt.intent.rung;
+        self.release_fleet_share(incident, attempt);
+        let policy = self.site.policy;
         let Some(ended_at) = attempt.ended_at else {
+            let late = self.now.since(attempt.reserved_at) >= policy.report_timeout;
+            if late && attempt.outcome.is_none() {
+                let reason = "its end was not reported in time".to_owned();
+                self.settle(incident, attempt, Outcome::Unknown, reason);
+            }
             self.record_ruling(&incident.target, Standing::Attempting(rung), Vec::new());
             return Some(if attempt.interrupted {
                 Action::Resume(attempt.intent.attempt)
@@ -228,20 +239,11 @@ impl Draft<'_> {
                 Action::Wait
             });
         };
-        let policy = self.site.policy;
         match verify::verify(attempt, ended_at, self.evidence, policy) {
             verify::Verification::Settled(outcome, reason)
                 if attempt.outcome.is_none_or(|(known, _)| known != outcome) =>
             {
-                let report = crate::attempt::Report::Settled { outcome, reason };
-                let id = attempt.intent.attempt;
-                self.push(
-                    &incident.target,
-                    Change::AttemptReported {
-                        attempt: id,
-                        report,
-                    },
-                );
+                self.settle(incident, attempt, outcome, reason);
                 let open = self.state.open_attempt(incident).is_some();
                 open.then_some(Action::Wait)
             }
@@ -249,6 +251,36 @@ impl Draft<'_> {
                 self.record_ruling(&incident.target, Standing::Attempting(rung), Vec::new());
                 Some(Action::Wait)
             }
+        }
+    }
+
+    fn settle(&mut self, incident: &Incident, attempt: &Attempt, outcome: Outcome, reason: String) {
+        let attempt = attempt.intent.attempt;
+        let report = Report::Settled { outcome, reason };
+        self.push(
+            &incident.target,
+            Change::AttemptReported { attempt, report },
+        );
+    }
+
+    /// An attempt of unknown outcome keeps the fleet from restarts and clears until people have had
+    /// time to look at it.
+    fn release_fleet_share(&mut self, incident: &Incident, attempt: &Attempt) {
+        let unknown = attempt
+            .outcome
+            .is_some_and(|(outcome, _)| outcome == Outcome::Unknown);
+        if !unknown || attempt.released || !attempt.intent.rung.disruptive() {
+            return;
+        }
+        let page = (incident.target.clone(), PageReason::AttemptUnknown);
+        let paged_for = self
+            .state
+            .pages
+            .get(&page)
+            .map(|&since| self.now.since(since));
+        if paged_for.is_some_and(|span| span >= self.site.policy.unknown_release) {
+            let attempt = attempt.intent.attempt;
+            self.push(&incident.target, Change::FleetShareReleased { attempt });
         }
     }
 
@@ -270,32 +302,33 @@ impl Draft<'_> {
     fn propose(&self, rung: Rung, target: &Target) -> Option<Proposal> {
         let incident = self.state.incidents.get(target)?;
         let seen = self.evidence.observation()?;
-        let host = self.site.host;
-        let module = host.module_of(target);
-        let hsms = match module {
-            Some(module) if rung != Rung::Restart => BTreeSet::from([module.hsm.clone()]),
-            _ => host
-                .modules
-                .values()
-                .map(|module| module.hsm.clone())
-                .collect(),
-        };
+        let module = self.site.host.module_of(target);
+        let request = incident.request.as_ref();
+        let approved = request.filter(|request| request.approved() == Some(rung));
         Some(Proposal {
             incident: incident.id.clone(),
             target: target.clone(),
             rung,
             ceiling: self.alert_view(target).ceiling?,
             esn: module.and_then(|module| module.esn.clone()),
-            hsms,
+            hsms: self.hsms(rung, target),
             observation: seen.observation_id,
-            steps: rung.steps(
-                host.platform,
-                target.module,
-                seen.hardserver_for_restart(),
-                self.site.policy.clear_wait,
-            ),
+            steps: self.steps(rung, target)?,
             healthy_before: seen.healthy_modules(),
+            approval: approved.map(|request| request.id),
         })
+    }
+
+    /// The plan of a rung, as the newest look wants it.
+    fn steps(&self, rung: Rung, target: &Target) -> Option<Vec<Step>> {
+        let hardserver = self.evidence.observation()?.hardserver_for_restart();
+        let platform = self.site.host.platform;
+        let wait = self.site.policy.clear_wait;
+        Some(rung.steps(platform, target.module, hardserver, wait))
+    }
+
+    fn hsms(&self, rung: Rung, target: &Target) -> BTreeSet<Option<HsmName>> {
+        self.site.host.hsms_touched(rung, target)
     }
 
     /// The time of the next look.

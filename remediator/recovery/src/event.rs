@@ -6,19 +6,25 @@ use nshield::ModuleNumber;
 use serde::{Deserialize, Serialize};
 
 use crate::alert::Fact;
+use crate::approval::{Answer, Request};
 use crate::attempt::{Intent, Report};
+use crate::control::{Hold, Pause, Release, Resolution};
+use crate::fleet::load::{LoadOrder, LoadReport};
 use crate::guard::Guard;
-use crate::ids::{AttemptId, Epoch, Fingerprint, HostName, IncidentId, ObservationId};
-use crate::incident::{Actor, Ending, Latch, Standing};
+use crate::ids::{
+    AttemptId, Epoch, Fingerprint, HostName, HsmName, IncidentId, ObservationId, RequestId,
+};
+use crate::incident::{Actor, Ending, Latch, Shadow, Standing};
 use crate::inventory::Target;
 use crate::observation::{Condition, HardserverLook, Network};
 use crate::page::PageReason;
+use crate::policy::Policy;
 use crate::tier::Rung;
 use crate::time::Time;
 use crate::verdict::Verdict;
 
 /// The version of the bodies that this build writes.
-pub const EVENT_SCHEMA: u32 = 1;
+pub const EVENT_SCHEMA: u32 = 2;
 
 /// A stored event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,8 +45,8 @@ pub struct Event {
 /// An event before it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// The host whose state it changes.
-    pub host: HostName,
+    /// The host whose state it changes; absent when it changes the fleet's.
+    pub host: Option<HostName>,
     /// The target, where it is about one.
     pub target: Option<Target>,
     /// The incident, where it is about one.
@@ -87,11 +93,76 @@ pub enum Change {
         reason: PageReason,
         /// Why, as an operator reads it.
         text: String,
+        /// The HSM, where it is about one and not about a target.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hsm: Option<HsmName>,
     },
     /// A human is no longer needed for that reason.
     PageCleared {
         /// The reason that ended.
         reason: PageReason,
+        /// The HSM, where it is about one and not about a target.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hsm: Option<HsmName>,
+    },
+    /// A person is asked which rung may start.
+    ApprovalAsked(Request),
+    /// A person answered.
+    ApprovalAnswered {
+        /// Which request.
+        request: RequestId,
+        /// What.
+        answer: Answer,
+    },
+    /// An answer let an attempt be reserved; it is used up.
+    ApprovalUsed {
+        /// Which request.
+        request: RequestId,
+        /// By which attempt.
+        attempt: AttemptId,
+    },
+    /// A request is void: its time is over, or what it was about has changed.
+    ApprovalExpired {
+        /// Which request.
+        request: RequestId,
+        /// Why, as an operator reads it.
+        why: String,
+    },
+    /// Nothing starts anywhere from now on.
+    Paused(Pause),
+    /// The pause has ended.
+    Resumed(Release),
+    /// Nothing starts on the target from now on.
+    Held(Hold),
+    /// The hold of the target has ended.
+    Released(Release),
+    /// A person took a decision.
+    HumanResolved(Resolution),
+    /// In observe mode: this rung would have been run now.
+    ShadowStarted(Shadow),
+    /// An attempt of unknown outcome no longer keeps other restarts and clears of the fleet.
+    FleetShareReleased {
+        /// Which attempt.
+        attempt: AttemptId,
+    },
+    /// Load is to be taken from an HSM. Recorded before anything is asked for.
+    LoadShed(LoadOrder),
+    /// The load is to return. Recorded before anything is asked for.
+    LoadRestored(LoadOrder),
+    /// What came of asking.
+    LoadReported(LoadReport),
+    /// The policy that decides from now on; recorded when it differs from the one before.
+    PolicyLoaded(Box<Policy>),
+    /// The remediator did not run for so long that caps on restart and clear are not trusted to
+    /// have passed.
+    GapFound {
+        /// The last instant recorded before.
+        since: Time,
+    },
+    /// The wall clock stepped against the program's time, which went on unchanged.
+    ClockStepped {
+        /// By how many milliseconds, negative for backwards.
+        milliseconds: i64,
     },
 }
 
@@ -110,6 +181,23 @@ impl Change {
             Self::AttemptReported { .. } => "AttemptReported",
             Self::PageRaised { .. } => "PageRaised",
             Self::PageCleared { .. } => "PageCleared",
+            Self::ApprovalAsked(_) => "ApprovalAsked",
+            Self::ApprovalAnswered { .. } => "ApprovalAnswered",
+            Self::ApprovalUsed { .. } => "ApprovalUsed",
+            Self::ApprovalExpired { .. } => "ApprovalExpired",
+            Self::Paused(_) => "Paused",
+            Self::Resumed(_) => "Resumed",
+            Self::Held(_) => "Held",
+            Self::Released(_) => "Released",
+            Self::HumanResolved(_) => "HumanResolved",
+            Self::ShadowStarted(_) => "ShadowStarted",
+            Self::FleetShareReleased { .. } => "FleetShareReleased",
+            Self::LoadShed(_) => "LoadShed",
+            Self::LoadRestored(_) => "LoadRestored",
+            Self::LoadReported(_) => "LoadReported",
+            Self::PolicyLoaded(_) => "PolicyLoaded",
+            Self::GapFound { .. } => "GapFound",
+            Self::ClockStepped { .. } => "ClockStepped",
         }
     }
 }
@@ -149,6 +237,22 @@ pub struct ModuleSummary {
     pub condition: Condition,
     /// Whether it answers the network.
     pub network: Network,
+    /// Which side of the load gate's thresholds its load was on; absent without a figure or gate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<LoadClass>,
+}
+
+/// The load of a module against the gate's thresholds. A class and no figure, because every change
+/// of it is an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LoadClass {
+    /// Below the threshold at which shed load is restored.
+    Low,
+    /// Between the thresholds.
+    Middle,
+    /// At or above the threshold at which load is shed.
+    High,
 }
 
 /// The verdicts on an incident.

@@ -22,27 +22,36 @@ use crate::verdict::Verdict;
 
 mod above_ceiling;
 mod approval_required;
+mod boot_window;
 mod budget;
 mod cap;
 pub mod decision_stale;
 mod esn_mismatch;
+mod flapping;
 mod hardserver_unresponsive;
 mod hardware_fault;
 mod hold;
 mod host_policy;
 mod kind;
+mod load_high;
 mod module_healthy;
 mod module_in_service_mode;
 mod network_bad;
 mod network_unknown;
 mod not_before;
+mod not_owner;
 mod observation_incomplete;
 mod observation_unknown;
 mod observe_only;
 mod others_healthy;
+mod outside_window;
 mod paused;
+mod silenced;
 mod spacing;
 mod stopped_on_purpose;
+mod storm;
+mod unknown_target;
+mod watchdog_silent;
 
 /// A guard, by the name it has everywhere: in records, metrics, pages and on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -52,10 +61,12 @@ mod stopped_on_purpose;
     reason = "each variant is the module of the same name, which says what it does"
 )]
 pub enum Guard {
+    NotOwner,
     DecisionStale,
     ObservationUnknown,
     ObservationIncomplete,
     HardserverUnresponsive,
+    UnknownTarget,
     ModuleHealthy,
     ModuleInServiceMode,
     HardwareFault,
@@ -65,12 +76,19 @@ pub enum Guard {
     OthersHealthy,
     NetworkUnknown,
     NetworkBad,
+    LoadHigh,
+    Storm,
+    BootWindow,
     StoppedOnPurpose,
     Hold,
     Paused,
+    Silenced,
+    WatchdogSilent,
     ObserveOnly,
     AboveCeiling,
     NotBefore,
+    OutsideWindow,
+    Flapping,
     Cap,
     Spacing,
     BudgetHost,
@@ -127,11 +145,13 @@ impl<'a> Input<'a> {
 impl Guard {
     /// Every guard, in the order in which verdicts are shown: what we know, what it is, what is
     /// permitted, when, and how many.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 34] = [
+        Self::NotOwner,
         Self::DecisionStale,
         Self::ObservationUnknown,
         Self::ObservationIncomplete,
         Self::HardserverUnresponsive,
+        Self::UnknownTarget,
         Self::ModuleHealthy,
         Self::ModuleInServiceMode,
         Self::HardwareFault,
@@ -141,12 +161,19 @@ impl Guard {
         Self::OthersHealthy,
         Self::NetworkUnknown,
         Self::NetworkBad,
+        Self::LoadHigh,
+        Self::Storm,
+        Self::BootWindow,
         Self::StoppedOnPurpose,
         Self::Hold,
         Self::Paused,
+        Self::Silenced,
+        Self::WatchdogSilent,
         Self::ObserveOnly,
         Self::AboveCeiling,
         Self::NotBefore,
+        Self::OutsideWindow,
+        Self::Flapping,
         Self::Cap,
         Self::Spacing,
         Self::BudgetHost,
@@ -156,7 +183,7 @@ impl Guard {
     ];
 
     /// The guards that the host runner evaluates itself.
-    pub const ON_HOST: [Self; 13] = [
+    pub const ON_HOST: [Self; 14] = [
         Self::ObservationUnknown,
         Self::ObservationIncomplete,
         Self::HardserverUnresponsive,
@@ -170,6 +197,7 @@ impl Guard {
         Self::NetworkBad,
         Self::StoppedOnPurpose,
         Self::Hold,
+        Self::Paused,
     ];
 
     /// The guards about whether we know what we act on. While one of them refuses, no other
@@ -214,6 +242,15 @@ impl Guard {
             Self::BudgetHsm => "budget_hsm",
             Self::BudgetFleet => "budget_fleet",
             Self::ApprovalRequired => "approval_required",
+            Self::Flapping => "flapping",
+            Self::OutsideWindow => "outside_window",
+            Self::Silenced => "silenced",
+            Self::WatchdogSilent => "watchdog_silent",
+            Self::BootWindow => "boot_window",
+            Self::Storm => "storm",
+            Self::LoadHigh => "load_high",
+            Self::UnknownTarget => "unknown_target",
+            Self::NotOwner => "not_owner",
         }
     }
 
@@ -226,6 +263,7 @@ impl Guard {
             Self::NetworkBad => network_bad::verdict(input),
             Self::StoppedOnPurpose => stopped_on_purpose::verdict(input),
             Self::OthersHealthy => others_healthy::verdict(input),
+            Self::Hold => hold::verdict(input),
             Self::Paused => paused::verdict(input),
             Self::ObserveOnly => observe_only::verdict(input),
             Self::AboveCeiling => above_ceiling::verdict(input),
@@ -236,6 +274,15 @@ impl Guard {
             Self::BudgetHsm => budget::hsm(input),
             Self::BudgetFleet => budget::fleet(input),
             Self::ApprovalRequired => approval_required::verdict(input),
+            Self::Flapping => flapping::verdict(input),
+            Self::OutsideWindow => outside_window::verdict(input),
+            Self::Silenced => silenced::verdict(input),
+            Self::WatchdogSilent => watchdog_silent::verdict(input),
+            Self::BootWindow => boot_window::verdict(input),
+            Self::Storm => storm::verdict(input),
+            Self::LoadHigh => load_high::verdict(input),
+            Self::UnknownTarget => unknown_target::verdict(input),
+            Self::NotOwner => not_owner::verdict(input),
             Self::ObservationIncomplete
             | Self::HardserverUnresponsive
             | Self::ModuleHealthy
@@ -244,8 +291,7 @@ impl Guard {
             | Self::EsnMismatch
             | Self::Kind
             | Self::HostPolicy
-            | Self::NetworkUnknown
-            | Self::Hold => self.on_view(input),
+            | Self::NetworkUnknown => self.on_view(input),
         }
     }
 
@@ -266,9 +312,9 @@ impl Guard {
             Self::NetworkBad => network_bad::on_host(view),
             Self::StoppedOnPurpose => stopped_on_purpose::on_host(view),
             Self::Hold => hold::on_host(view),
+            Self::Paused => paused::on_host(view),
             Self::DecisionStale
             | Self::OthersHealthy
-            | Self::Paused
             | Self::ObserveOnly
             | Self::AboveCeiling
             | Self::NotBefore
@@ -277,6 +323,15 @@ impl Guard {
             | Self::BudgetHost
             | Self::BudgetHsm
             | Self::BudgetFleet
+            | Self::NotOwner
+            | Self::UnknownTarget
+            | Self::LoadHigh
+            | Self::Storm
+            | Self::BootWindow
+            | Self::WatchdogSilent
+            | Self::Silenced
+            | Self::OutsideWindow
+            | Self::Flapping
             | Self::ApprovalRequired => return None,
         };
         Some(verdict)

@@ -75,6 +75,11 @@ name! {
     HsmName
 }
 
+name! {
+    /// Who gave an order or an answer, as the program that took it knows them.
+    Person
+}
+
 /// Checks a name: letters, digits and `. _ : -`, and never a leading `-` (it would read as a flag).
 fn checked(text: &str) -> Result<String, NameError> {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | ':' | '-');
@@ -113,6 +118,19 @@ impl IncidentId {
 impl fmt::Display for IncidentId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// The number of a request for approval on its host, from 1. `host#number` names it everywhere.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct RequestId(pub u32);
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{}", self.0)
     }
 }
 

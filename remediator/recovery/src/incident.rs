@@ -5,11 +5,13 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::approval::Request;
 use crate::event::Ruling;
 use crate::guard::Guard;
 use crate::ids::{AttemptId, IncidentId};
 use crate::inventory::Target;
 use crate::observation::{Condition, Network};
+use crate::step::Step;
 use crate::tier::Rung;
 use crate::time::Time;
 
@@ -38,6 +40,31 @@ pub struct Incident {
     pub ruling: Option<Ruling>,
     /// The attempts that count for this incident, oldest first.
     pub attempts: Vec<AttemptId>,
+    /// What a person is asked, or has answered and was not used yet.
+    pub request: Option<Request>,
+    /// The rungs that a person has decided against, and who.
+    pub denied: BTreeMap<Rung, String>,
+    /// When a person had the ladder begin anew; what was tried before does not count for it.
+    pub reopened_at: Option<Time>,
+}
+
+/// A rung that observe mode would have run. It is assumed to fail, so that the whole ladder shows.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Shadow {
+    /// The incident.
+    pub incident: IncidentId,
+    /// What it is about.
+    pub target: Target,
+    /// What would have been run.
+    pub rung: Rung,
+    /// The steps.
+    pub steps: Vec<Step>,
+    /// Why a person would have been asked first; empty when nobody would have been.
+    pub asks: Vec<String>,
+    /// When it would have been run.
+    pub at: Time,
+    /// When it is assumed to have failed.
+    pub until: Time,
 }
 
 /// Where the ladder of an incident stands.
@@ -195,11 +222,15 @@ pub enum Actor {
     None,
     /// A rung that ran without being asked for.
     Automatic,
+    /// A rung that a person approved.
+    Approved,
+    /// A person closed the incident, or said that the rung worked.
+    Manual,
 }
 
 impl Actor {
     /// Every actor.
-    pub const ALL: [Self; 2] = [Self::None, Self::Automatic];
+    pub const ALL: [Self; 4] = [Self::None, Self::Automatic, Self::Approved, Self::Manual];
 
     /// The word used in labels and output.
     #[must_use]
@@ -207,6 +238,8 @@ impl Actor {
         match self {
             Self::None => "none",
             Self::Automatic => "automatic",
+            Self::Approved => "approved",
+            Self::Manual => "manual",
         }
     }
 }
@@ -227,13 +260,19 @@ impl Incident {
             blocked: BTreeMap::new(),
             ruling: None,
             attempts: Vec::new(),
+            request: None,
+            denied: BTreeMap::new(),
+            reopened_at: None,
         }
     }
 
     /// Takes in what was observed of the target at `at`.
-    pub(crate) fn observed(&mut self, condition: Condition, network: Network, at: Time) {
-        if condition == Condition::Failed {
-            self.first_failed_at = self.first_failed_at.or(Some(at));
+    ///
+    /// Returns whether it was seen failed for the first time.
+    pub(crate) fn observed(&mut self, condition: Condition, network: Network, at: Time) -> bool {
+        let first_failure = condition == Condition::Failed && self.first_failed_at.is_none();
+        if first_failure {
+            self.first_failed_at = Some(at);
         }
         match network {
             Network::Bad => {
@@ -250,5 +289,6 @@ impl Incident {
             }
             Network::Unknown => {}
         }
+        first_failure
     }
 }

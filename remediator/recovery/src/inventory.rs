@@ -1,6 +1,6 @@
 //! The inventory: which hosts and modules exist. It is the authority; discovery only suggests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use nshield::{Esn, ModuleNumber};
@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{HostName, HsmName};
 use crate::policy::Mode;
 use crate::step::Platform;
+use crate::tier::Rung;
 
 /// What an incident is about: a module of a host, or the host itself.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -106,6 +107,20 @@ impl HostEntry {
     #[must_use]
     pub fn module_of(&self, target: &Target) -> Option<&ModuleEntry> {
         target.module.and_then(|number| self.modules.get(&number))
+    }
+
+    /// The HSMs whose modules a rung touches: a restart touches those of every module of the host.
+    /// `None` groups the modules of unknown HSM.
+    #[must_use]
+    pub fn hsms_touched(&self, rung: Rung, target: &Target) -> BTreeSet<Option<HsmName>> {
+        match self.module_of(target) {
+            Some(module) if rung != Rung::Restart => BTreeSet::from([module.hsm.clone()]),
+            _ => self
+                .modules
+                .values()
+                .map(|module| module.hsm.clone())
+                .collect(),
+        }
     }
 }
 

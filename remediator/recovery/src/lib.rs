@@ -10,7 +10,10 @@
 //! The host runner uses the same [`guard`] functions and the same [`step`] plans on the host.
 
 pub mod alert;
+pub mod approval;
 pub mod attempt;
+pub mod command;
+pub mod control;
 pub mod decide;
 pub mod event;
 pub mod evidence;

@@ -34,13 +34,21 @@ pub enum PageReason {
     HostRunner,
     /// A clear was cut short and could not be finished.
     CriticalSection,
+    /// The target fails again and again.
+    Flapping,
+    /// The HSM is overloaded, and only its provider can change that.
+    LoadHigh,
+    /// Load could not be shed or restored.
+    LoadHook,
+    /// The site's own check of the service fails although the target is healthy.
+    ServiceCheck,
     /// A failed target for which nothing has been done for long.
     Stuck,
 }
 
 impl PageReason {
     /// Every reason.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 19] = [
         Self::Exhausted,
         Self::HandedOver,
         Self::MadeWorse,
@@ -55,6 +63,10 @@ impl PageReason {
         Self::AttemptUnknown,
         Self::HostRunner,
         Self::CriticalSection,
+        Self::Flapping,
+        Self::LoadHigh,
+        Self::LoadHook,
+        Self::ServiceCheck,
         Self::Stuck,
     ];
 
@@ -76,6 +88,10 @@ impl PageReason {
             Self::AttemptUnknown => "attempt_unknown",
             Self::HostRunner => "host_runner",
             Self::CriticalSection => "critical_section",
+            Self::Flapping => "flapping",
+            Self::LoadHigh => "load_high",
+            Self::LoadHook => "load_hook",
+            Self::ServiceCheck => "service_check",
             Self::Stuck => "stuck",
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! The program reads the policy from its configuration file and checks it; the core only uses it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::HostName;
 use crate::step::CLEAR_WAIT_MIN;
 use crate::tier::{Rung, Tier};
+use crate::time::Weekday;
 
 const fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
@@ -32,19 +33,22 @@ pub enum Mode {
     /// Decides and shows, runs nothing. The default of an installation.
     #[default]
     Observe,
+    /// Runs what the policy permits, each time by a person's word.
+    Approve,
     /// Runs what the policy permits.
     Act,
 }
 
 impl Mode {
     /// Every mode, lowest first.
-    pub const ALL: [Self; 2] = [Self::Observe, Self::Act];
+    pub const ALL: [Self; 3] = [Self::Observe, Self::Approve, Self::Act];
 
     /// The word used in labels and configuration.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Observe => "observe",
+            Self::Approve => "approve",
             Self::Act => "act",
         }
     }
@@ -61,7 +65,7 @@ pub enum Scope {
 }
 
 /// What an alert name permits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct AlertRule {
     /// The highest tier that this alert permits; its label `recovery_tier` can only lower it.
     pub tier: Tier,
@@ -78,7 +82,7 @@ impl AlertRule {
 }
 
 /// At most this many attempts within a sliding window, across incidents.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Cap {
     /// How many.
     pub attempts: u32,
@@ -87,7 +91,7 @@ pub struct Cap {
 }
 
 /// The times and limits of one rung.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RungPolicy {
     /// Not before this long after our own first observation of the failure.
     pub not_before: Duration,
@@ -101,6 +105,62 @@ pub struct RungPolicy {
     pub attempts_per_incident: u32,
     /// Whether a person must approve each attempt.
     pub approval: bool,
+    /// When it may start; empty means at any time.
+    pub windows: Vec<Window>,
+}
+
+/// A time of the week in which a rung may start, in UTC: the remediator knows no other time.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Window {
+    /// The days on which it begins.
+    pub days: BTreeSet<Weekday>,
+    /// The minute of the day at which it begins, below 1,440.
+    pub from_minute: u16,
+    /// How long it is open; a day at most. It may reach into the next day.
+    pub length: Duration,
+}
+
+/// When failures of several hosts are one trouble of the device behind them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct StormPolicy {
+    /// New failures within this time count together. Default 5 min.
+    pub window: Duration,
+    /// A storm is over when it has been below half for this long. Default 10 min.
+    pub calm: Duration,
+    /// An HSM is in a storm with this many hosts. Default 2: two tenants have nothing else in
+    /// common.
+    pub hsm_hosts: u32,
+    /// The fleet is in a storm with this many hosts. Default 3: one or two never are.
+    pub fleet_hosts_min: u32,
+    /// And with at least this share of its hosts, in per cent. Default 20.
+    pub fleet_share_percent: u32,
+    /// In a storm retries are spread over this time. Default 30 s.
+    pub stagger: Duration,
+}
+
+/// When a target fails too often for the remediator to be the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Flapping {
+    /// This many incidents. Default 3.
+    pub incidents: u32,
+    /// Within this time. Default 6 h, at most a day.
+    pub window: Duration,
+}
+
+/// The load gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct LoadPolicy {
+    /// At or above this load of an HSM with a failed module nothing starts, and load is shed.
+    /// Default 90 %.
+    pub threshold_percent: u8,
+    /// Below this load it is restored. Default 70 %.
+    pub restore_below_percent: u8,
+    /// Load stays shed at least this long unless the incident closes. Default 10 min.
+    pub hold: Duration,
+    /// After this long it is restored whatever happens. Default 2 h.
+    pub max_shed: Duration,
+    /// Whether there is a hook; without one a person is paged to ask the provider.
+    pub hook: bool,
 }
 
 /// What a restart may do to other modules of the host that are healthy.
@@ -119,7 +179,7 @@ pub enum OthersHealthy {
 }
 
 /// How many attempts may be in flight.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Budgets {
     /// Per host. Default 1: one proven step at a time.
     pub host: u32,
@@ -130,7 +190,7 @@ pub struct Budgets {
 }
 
 /// How long a condition lasts before a person is paged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PageAfter {
     /// Observation missing, late, cut short, or the network state unknown. Default 5 min.
     pub unknown: Duration,
@@ -143,7 +203,7 @@ pub struct PageAfter {
 }
 
 /// The whole policy.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
     /// The global mode.
     pub mode: Mode,
@@ -189,6 +249,26 @@ pub struct Policy {
     /// First time between observations while an attempt is verified; doubles up to
     /// `observe_interval`. Default 5 s.
     pub verify_poll: Duration,
+    /// How long a request for approval, and an answer to it, is good for. Default 1 h.
+    pub approval_ttl: Duration,
+    /// No restart or clear unless the watchdog was heard of within this time. Default 10 min: the
+    /// way from Prometheus to here must work before what it does not say means anything.
+    pub watchdog_max_age: Duration,
+    /// An attempt whose end nobody reports is of unknown outcome after this long. Default 15 min:
+    /// the steps, their deadlines and three starts of the hardserver take less.
+    pub report_timeout: Duration,
+    /// After a page of this age an attempt of unknown outcome keeps its host and HSM, but no longer
+    /// the fleet. Default 1 h.
+    pub unknown_release: Duration,
+    /// Several hosts failing at once.
+    pub storm: StormPolicy,
+    /// After an HSM's first failure no restart or clear this long, and in a storm no retry: the
+    /// device may be booting. Default 5 min.
+    pub boot_window: Duration,
+    /// One target failing again and again.
+    pub flapping: Flapping,
+    /// The load gate; `None` is off.
+    pub load: Option<LoadPolicy>,
     /// Attempts in flight.
     pub budgets: Budgets,
     /// When people are paged.
@@ -238,6 +318,7 @@ impl Default for Policy {
                     .collect(),
                 attempts_per_incident: per_incident,
                 approval: false,
+                windows: Vec::new(),
             };
         let alert = |name: &str, tier, scope| (name.to_owned(), AlertRule { tier, scope });
         Self {
@@ -275,6 +356,24 @@ impl Default for Policy {
             agreement_span: seconds(10),
             observe_interval: seconds(20),
             verify_poll: seconds(5),
+            approval_ttl: hours(1),
+            watchdog_max_age: minutes(10),
+            report_timeout: minutes(15),
+            unknown_release: hours(1),
+            storm: StormPolicy {
+                window: minutes(5),
+                calm: minutes(10),
+                hsm_hosts: 2,
+                fleet_hosts_min: 3,
+                fleet_share_percent: 20,
+                stagger: seconds(30),
+            },
+            boot_window: minutes(5),
+            flapping: Flapping {
+                incidents: 3,
+                window: hours(6),
+            },
+            load: None,
             budgets: Budgets {
                 host: 1,
                 hsm_retry: 2,

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::alert::{self, AlertView, Fact, FactRecord};
+use crate::approval::{Answer, Choice};
 use crate::attempt::{Attempt, Intent, Outcome, Report};
+use crate::control::{Hold, Resolution, Resolved};
 use crate::event::{Change, Closing, Event, Ruling, RungVerdict, Summary};
-use crate::ids::{AttemptId, Fingerprint, HostName, IncidentId};
-use crate::incident::{Incident, IncidentState, Latch, Standing};
+use crate::ids::{AttemptId, Fingerprint, HostName, IncidentId, RequestId};
+use crate::incident::{Incident, IncidentState, Latch, Shadow, Standing};
 use crate::inventory::Target;
 use crate::observation::Network;
 use crate::page::PageReason;
@@ -17,8 +19,15 @@ use crate::tier::Rung;
 use crate::time::Time;
 use crate::verdict::Verdict;
 
-/// Settled attempts are kept this long for the caps; the longest cap window is 24 h.
+/// Settled attempts are kept this long for the caps; the longest cap window is 48 h.
 const ATTEMPT_MEMORY: Duration = Duration::from_secs(48 * 3600);
+
+/// And the newest restarts and clears of a host are kept however old they are: after a long time
+/// without the remediator they still count.
+const DISRUPTIVE_KEPT: usize = 100;
+
+/// First failures are kept this long for storms and flapping; the longest window is a day.
+const FAILURE_MEMORY: Duration = Duration::from_secs(24 * 3600);
 
 /// Everything that is known about one host.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,6 +44,14 @@ pub struct HostState {
     pub attempts: BTreeMap<AttemptId, Attempt>,
     /// Open pages and since when.
     pub pages: BTreeMap<(Target, PageReason), Time>,
+    /// The holds of the host and of its modules, also those whose time is over.
+    pub holds: BTreeMap<Target, Hold>,
+    /// When each target was first seen failed, incident by incident.
+    pub failures: BTreeMap<Target, Vec<Time>>,
+    /// What observe mode would have run lately, oldest first.
+    pub shadows: Vec<Shadow>,
+    /// The number of the newest request for approval.
+    pub last_request: RequestId,
     /// The newest recorded summary of a look.
     pub last_summary: Option<Summary>,
 }
@@ -50,6 +67,10 @@ impl HostState {
             incidents: BTreeMap::new(),
             attempts: BTreeMap::new(),
             pages: BTreeMap::new(),
+            holds: BTreeMap::new(),
+            failures: BTreeMap::new(),
+            shadows: Vec::new(),
+            last_request: RequestId(0),
             last_summary: None,
         }
     }
@@ -99,10 +120,68 @@ impl HostState {
             Change::PageRaised { reason, .. } => {
                 self.pages.entry((target.clone(), *reason)).or_insert(time);
             }
-            Change::PageCleared { reason } => {
+            Change::PageCleared { reason, .. } => {
                 self.pages.remove(&(target.clone(), *reason));
             }
+            Change::ApprovalAsked(request) => {
+                self.last_request = self.last_request.max(request.id);
+                if let Some(incident) = self.incidents.get_mut(target) {
+                    incident.request = Some(request.clone());
+                }
+            }
+            Change::ApprovalAnswered { request, answer } => {
+                self.answered(target, *request, answer);
+            }
+            Change::ApprovalUsed { request, .. } | Change::ApprovalExpired { request, .. } => {
+                self.request_ended(target, *request);
+            }
+            Change::Held(hold) => {
+                self.holds.insert(target.clone(), hold.clone());
+            }
+            Change::Released(_) => {
+                self.holds.remove(target);
+            }
+            Change::HumanResolved(resolution) => self.resolved(target, resolution, time),
+            Change::ShadowStarted(shadow) => {
+                self.shadows
+                    .retain(|old| time.since(old.until) < ATTEMPT_MEMORY);
+                self.shadows.push(shadow.clone());
+            }
+            Change::FleetShareReleased { attempt } => {
+                if let Some(attempt) = self.attempts.get_mut(attempt) {
+                    attempt.released = true;
+                }
+            }
+            // These belong to the fleet.
+            Change::Paused(_)
+            | Change::Resumed(_)
+            | Change::LoadShed(_)
+            | Change::LoadRestored(_)
+            | Change::LoadReported(_)
+            | Change::PolicyLoaded(_)
+            | Change::GapFound { .. }
+            | Change::ClockStepped { .. } => {}
         }
+    }
+
+    /// The hold that counts for `target` at `now`: its own, or its host's.
+    #[must_use]
+    pub fn hold_of(&self, target: &Target, now: Time) -> Option<&Hold> {
+        let host = Target::host(target.host.clone());
+        [target, &host]
+            .into_iter()
+            .filter_map(|held| self.holds.get(held))
+            .find(|hold| hold.active(now))
+    }
+
+    /// How often `target` was first seen failed within `window`.
+    #[must_use]
+    pub fn failures_within(&self, target: &Target, window: Duration, now: Time) -> Vec<Time> {
+        let times = self.failures.get(target).into_iter().flatten();
+        times
+            .copied()
+            .filter(|&at| now.since(at) < window)
+            .collect()
     }
 
     /// Joins a delivered fact. Order and repetition do not matter.
@@ -117,6 +196,16 @@ impl HostState {
     #[must_use]
     pub fn alert_view(&self, target: &Target, policy: &Policy, now: Time) -> AlertView {
         alert::view(&self.facts, &self.spent, target, policy, now)
+    }
+
+    /// What closing an incident of `target` uses up: the newest start of each of its facts.
+    #[must_use]
+    pub fn spent_by(&self, target: &Target) -> BTreeMap<Fingerprint, Time> {
+        let facts = self.facts.iter();
+        facts
+            .filter(|(_, fact)| fact.target == *target)
+            .filter_map(|(fingerprint, fact)| Some((*fingerprint, fact.newest_start?)))
+            .collect()
     }
 
     /// The attempts that still hold a budget.
@@ -143,6 +232,16 @@ impl HostState {
     #[must_use]
     pub fn last_attempt_change(&self) -> Option<Time> {
         self.attempts.values().map(Attempt::last_change).max()
+    }
+
+    /// The attempts that the ladder of an incident counts: those since it began anew.
+    pub fn ladder_attempts(
+        &self,
+        incident: &Incident,
+    ) -> impl DoubleEndedIterator<Item = &Attempt> {
+        let from = incident.reopened_at;
+        self.attempts_of(incident)
+            .filter(move |attempt| from.is_none_or(|from| attempt.reserved_at >= from))
     }
 
     /// The word shown for an incident.
@@ -173,16 +272,79 @@ impl HostState {
 
     fn observed(&mut self, summary: &Summary, time: Time) {
         for (target, incident) in &mut self.incidents {
-            match target.module {
-                None => incident.observed(summary.host, Network::NotApplicable, time),
-                Some(module) => {
-                    if let Some(seen) = summary.modules.iter().find(|seen| seen.module == module) {
-                        incident.observed(seen.condition, seen.network, time);
-                    }
-                }
+            let seen = match target.module {
+                None => Some((summary.host, Network::NotApplicable)),
+                Some(module) => summary
+                    .modules
+                    .iter()
+                    .find(|seen| seen.module == module)
+                    .map(|seen| (seen.condition, seen.network)),
+            };
+            let first_failure = seen
+                .is_some_and(|(condition, network)| incident.observed(condition, network, time));
+            if first_failure {
+                let times = self.failures.entry(target.clone()).or_default();
+                times.retain(|&old| time.since(old) < FAILURE_MEMORY);
+                times.push(time);
             }
         }
         self.last_summary = Some(summary.clone());
+    }
+
+    /// The answer counts for the open request only; a denial also leaves out what was asked for.
+    fn answered(&mut self, target: &Target, request: RequestId, answer: &Answer) {
+        let Some(incident) = self.incidents.get_mut(target) else {
+            return;
+        };
+        let Some(open) = incident.request.as_mut().filter(|open| open.id == request) else {
+            return;
+        };
+        match answer.choice {
+            Choice::Approve(_) => open.answer = Some(answer.clone()),
+            Choice::Deny => {
+                let rungs: Vec<Rung> = open.alternatives.iter().map(|a| a.scope.rung).collect();
+                let denied = rungs
+                    .into_iter()
+                    .map(|rung| (rung, format!("{} decided against it", answer.by)));
+                incident.denied.extend(denied);
+                incident.request = None;
+            }
+        }
+    }
+
+    fn request_ended(&mut self, target: &Target, request: RequestId) {
+        if let Some(incident) = self.incidents.get_mut(target)
+            && incident
+                .request
+                .as_ref()
+                .is_some_and(|open| open.id == request)
+        {
+            incident.request = None;
+        }
+    }
+
+    fn resolved(&mut self, target: &Target, resolution: &Resolution, time: Time) {
+        match resolution.what {
+            Resolved::Attempt { attempt, outcome } => {
+                if let Some(attempt) = self.attempts.get_mut(&attempt)
+                    && attempt.unsettled()
+                {
+                    attempt.outcome = Some((outcome, time));
+                    attempt.resolved = true;
+                    attempt.reason = format!("{}: {}", resolution.by, resolution.reason);
+                }
+            }
+            Resolved::Reopened => {
+                if let Some(incident) = self.incidents.get_mut(target) {
+                    incident.latch = None;
+                    incident.request = None;
+                    incident.denied.clear();
+                    incident.reopened_at = Some(time);
+                }
+            }
+            // The incident's own end follows as an event of its own.
+            Resolved::Closed | Resolved::GapConfirmed => {}
+        }
     }
 
     fn ruled(&mut self, target: &Target, ruling: &Ruling, time: Time) {
@@ -224,18 +386,15 @@ impl HostState {
     /// A restart of the hardserver counts for every open incident of the host: it was done to
     /// all of its modules.
     fn reserved(&mut self, intent: &Intent, time: Time) {
-        let incidents = &self.incidents;
-        self.attempts.retain(|id, attempt| {
-            attempt.unsettled()
-                || time.since(attempt.last_change()) < ATTEMPT_MEMORY
-                || incidents
-                    .values()
-                    .any(|incident| incident.attempts.contains(id))
-        });
+        self.forget_attempts(time);
         for incident in self.incidents.values_mut() {
             if incident.id == intent.incident || intent.rung == Rung::Restart {
                 incident.attempts.push(intent.attempt);
             }
+        }
+        // An answer is used once, whatever comes of the attempt.
+        if let Some(request) = intent.approval {
+            self.request_ended(&intent.target, request);
         }
         let attempt = Attempt {
             intent: intent.clone(),
@@ -245,8 +404,33 @@ impl HostState {
             ended_at: None,
             outcome: None,
             reason: String::new(),
+            resolved: false,
+            released: false,
         };
         self.attempts.insert(intent.attempt, attempt);
+    }
+
+    /// Forgets what no cap and no open incident counts any more.
+    fn forget_attempts(&mut self, time: Time) {
+        let mut disruptive: Vec<Time> = self
+            .attempts
+            .values()
+            .filter(|attempt| attempt.intent.rung.disruptive())
+            .map(|attempt| attempt.reserved_at)
+            .collect();
+        disruptive.sort_unstable_by(|a, b| b.cmp(a));
+        let oldest_kept = disruptive.get(DISRUPTIVE_KEPT - 1).copied();
+        let incidents = &self.incidents;
+        self.attempts.retain(|id, attempt| {
+            let among_the_newest =
+                attempt.intent.rung.disruptive() && Some(attempt.reserved_at) >= oldest_kept;
+            attempt.unsettled()
+                || among_the_newest
+                || time.since(attempt.last_change()) < ATTEMPT_MEMORY
+                || incidents
+                    .values()
+                    .any(|incident| incident.attempts.contains(id))
+        });
     }
 
     /// An outcome other than unknown is final; a later report changes nothing.

@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use vcm_recovery::event::Event;
 use vcm_recovery::ids::HostName;
 use vcm_recovery::state::HostState;
+use vcm_recovery::time::Time;
 use vcm_telemetry::logging::LogFlags;
 
 use super::config_file::ConfigFile;
@@ -25,9 +26,11 @@ use super::{EXIT_CONFIG, EXIT_FAILURE, no_runtime};
 use crate::board::Board;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Runner};
-use crate::engine::{Engine, EngineParts};
+use crate::engine::{Engine, EngineParts, Surroundings};
 use crate::host_client::{HostRunner, LocalRunner};
+use crate::load::{self, LoadHook};
 use crate::metrics::Metrics;
+use crate::outward::TrustError;
 use crate::store::counted::Counted;
 use crate::store::head_log;
 use crate::store::open::{self, OpenError};
@@ -61,6 +64,8 @@ enum ServeError {
         #[source]
         source: io::Error,
     },
+    #[error("the load hook cannot be used")]
+    LoadHook(#[from] TrustError),
     #[error("cannot find this program's own file")]
     Program(#[source] io::Error),
     #[error("cannot wait for signals")]
@@ -115,10 +120,10 @@ async fn serve(config: Config) -> Result<(), ServeError> {
         );
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::resume(opened.last_time));
-    let last_seq = opened.last_seq;
+    let (last_seq, last_time) = (opened.last_seq, opened.last_time);
     let mut store = SqliteStore::start(opened, Arc::clone(&clock))?;
     let store_ended = store.ended();
-    let parts = Parts::new(config, store, clock);
+    let parts = Parts::new(config, store, clock, last_time)?;
     parts.load_recent(last_seq).await?;
     parts.run(signals, store_ended).await
 }
@@ -127,11 +132,20 @@ async fn serve(config: Config) -> Result<(), ServeError> {
 struct Parts {
     app: Arc<App>,
     runners: BTreeMap<HostName, Runner>,
+    load_hook: Option<Arc<dyn LoadHook>>,
+    last_time: Option<Time>,
     address: SocketAddr,
 }
 
 impl Parts {
-    fn new(config: Config, store: SqliteStore, clock: Arc<dyn Clock>) -> Self {
+    fn new(
+        config: Config,
+        store: SqliteStore,
+        clock: Arc<dyn Clock>,
+        last_time: Option<Time>,
+    ) -> Result<Self, ServeError> {
+        let hook = config.load.as_ref().and_then(|load| load.hook.as_ref());
+        let load_hook = hook.map(load::hook).transpose()?;
         let (inventory, policy) = (Arc::new(config.inventory), Arc::new(config.policy));
         let board = Arc::new(Board::default());
         let metrics = Arc::new(Metrics::new(&inventory, &policy, &board));
@@ -161,11 +175,13 @@ impl Parts {
             policy,
             clock,
         };
-        Self {
+        Ok(Self {
             app: Arc::new(app),
             runners: config.runners,
+            load_hook,
+            last_time,
             address: config.web.listen_address,
-        }
+        })
     }
 
     async fn load_recent(&self, last_seq: u64) -> Result<(), StoreError> {
@@ -235,8 +251,13 @@ impl Parts {
                 .iter()
                 .map(|(host, runner)| (host.clone(), connect(runner, &program)))
                 .collect(),
-            on_event: Arc::new(move |event: &Event, before: &HostState| {
-                metrics.observe_event(event, before);
+            load_hook: self.load_hook.clone(),
+            surroundings: Surroundings::new(Arc::clone(&app.receiver.watchdog)),
+            last_time: self.last_time,
+            on_event: Arc::new(move |event: &Event, before: Option<&HostState>| {
+                if let Some(before) = before {
+                    metrics.observe_event(event, before);
+                }
                 recent.push(event);
             }),
         })

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use axum::http::Method;
+use vcm_recovery::policy::LoadPolicy;
 
 use super::checker::Checker;
 use super::peer;
@@ -131,6 +132,21 @@ pub struct Command {
     pub restore: Vec<String>,
     /// Until it is ended. 1 s to 10 min, default 30 s.
     pub timeout: Duration,
+}
+
+impl Load {
+    /// The part that decides.
+    #[must_use]
+    pub fn policy(&self) -> LoadPolicy {
+        let percent = |number: u32| u8::try_from(number).unwrap_or(u8::MAX);
+        LoadPolicy {
+            threshold_percent: percent(self.threshold_percent),
+            restore_below_percent: percent(self.restore_below_percent),
+            hold: self.hold,
+            max_shed: self.max_shed,
+            hook: self.hook.is_some(),
+        }
+    }
 }
 
 pub(super) fn checked(checker: &mut Checker, raw: raw::Load) -> Option<Load> {

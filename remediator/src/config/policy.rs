@@ -247,6 +247,7 @@ fn rung(
             default.attempts_per_incident,
         ),
         approval: raw.approval.unwrap_or(default.approval),
+        windows: default.windows.clone(),
     }
 }
 

@@ -5,20 +5,22 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tracing::Instrument;
-use vcm_recovery::attempt::{Outcome, Report};
+use vcm_recovery::command;
 use vcm_recovery::decide::{self, Action, Decision};
 use vcm_recovery::event::{Change, Entry, Event};
 use vcm_recovery::evidence::{Evidence, Look};
 use vcm_recovery::fleet::FleetView;
-use vcm_recovery::ids::AttemptId;
-use vcm_recovery::inventory::HostEntry;
+use vcm_recovery::inventory::{HostEntry, Target};
 use vcm_recovery::policy::Site;
 use vcm_recovery::state::HostState;
 use vcm_recovery::time::Time;
 use vcm_telemetry::logging::chain;
 
+use super::fleet::FleetMailbox;
+use super::log::log;
+use super::orders::Ordered;
 use super::pace::Pace;
-use super::{EngineParts, Mailbox};
+use super::{EngineParts, Mailbox, OrderFailure};
 use crate::host_client::HostRunner;
 use crate::store::StoreError;
 
@@ -50,6 +52,7 @@ pub(super) struct Actor {
     pub(super) parts: EngineParts,
     pub(super) host: Host,
     mailbox: Arc<Mailbox>,
+    fleet: Arc<FleetMailbox>,
     pub(super) state: HostState,
     pub(super) evidence: Evidence,
     pace: Pace,
@@ -64,6 +67,7 @@ impl Actor {
         parts: EngineParts,
         host: Host,
         mailbox: Arc<Mailbox>,
+        fleet: Arc<FleetMailbox>,
         state: HostState,
     ) -> Self {
         let pace = Pace::new(parts.policy.tool_runs_per_minute);
@@ -73,6 +77,7 @@ impl Actor {
             parts,
             host,
             mailbox,
+            fleet,
             state,
             evidence,
             pace,
@@ -106,7 +111,7 @@ impl Actor {
 
     /// One round: take in what came, ask about running attempts, look when it is time, decide.
     async fn turn(&mut self) -> Result<(), StoreError> {
-        self.absorb();
+        self.absorb().await;
         self.poll_attempts().await?;
         let mut decision = self.decide_and_record().await?;
         if self.look_is_due(&decision) && self.look().await {
@@ -130,7 +135,7 @@ impl Actor {
     }
 
     /// Takes in what the webhook has delivered. The facts are on disk already.
-    fn absorb(&mut self) {
+    async fn absorb(&mut self) {
         let delivered = self.mailbox.take();
         self.look_wanted |= !delivered.events.is_empty();
         for fact in &delivered.facts {
@@ -140,6 +145,25 @@ impl Actor {
             self.apply(event);
         }
         self.publish();
+        for Ordered {
+            order,
+            giver,
+            answer,
+        } in delivered.orders
+        {
+            let knows = |target: &Target| {
+                target.host == self.host.entry.name
+                    && (target.module.is_none() || self.host.entry.module_of(target).is_some())
+            };
+            let now = self.now();
+            let entries = command::of_host(&order, &giver, &self.state, &self.evidence, knows, now);
+            let obeyed = match entries {
+                Ok(entries) => self.record(entries).await.map_err(OrderFailure::Store),
+                Err(error) => Err(OrderFailure::Order(error)),
+            };
+            // Who asked may have gone away; the order stands all the same.
+            let _gone = answer.send(obeyed);
+        }
     }
 
     /// Looks at the host, unless it was looked at too often lately.
@@ -185,13 +209,13 @@ impl Actor {
 
     /// The newest known state of the whole fleet.
     pub(super) fn fleet(&self) -> FleetView {
-        FleetView::of(self.parts.board.all().iter().map(AsRef::as_ref))
+        self.parts.fleet_view(self.now())
     }
 
     /// Stores entries and applies them.
-    pub(super) async fn record(&mut self, entries: Vec<Entry>) -> Result<(), StoreError> {
+    pub(super) async fn record(&mut self, entries: Vec<Entry>) -> Result<Vec<Event>, StoreError> {
         if entries.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         if entries
             .iter()
@@ -208,13 +232,14 @@ impl Actor {
             self.apply(event);
         }
         self.publish();
-        Ok(())
+        self.fleet.host_changed();
+        Ok(events)
     }
 
     /// Applies one stored event.
     pub(super) fn apply(&mut self, event: &Event) {
         log(event);
-        (self.parts.on_event)(event, &self.state);
+        (self.parts.on_event)(event, Some(&self.state));
         self.state.apply(event);
     }
 
@@ -266,94 +291,6 @@ impl Actor {
                 let _woken_or_due = tokio::time::timeout(at.since(self.now()), woken).await;
             }
             None => woken.await,
-        }
-    }
-}
-
-/// One line per state transition.
-fn log(event: &Event) {
-    let incident = event
-        .entry
-        .incident
-        .as_ref()
-        .map(ToString::to_string)
-        .unwrap_or_default();
-    let module = event.entry.target.as_ref().and_then(|target| target.module);
-    let module = module.map(|module| module.to_string()).unwrap_or_default();
-    match &event.entry.change {
-        Change::IncidentOpened => tracing::info!(incident, module, "incident opened"),
-        Change::IncidentLatched { latch, reason } => {
-            tracing::warn!(
-                incident,
-                module,
-                latch = latch.as_str(),
-                reason,
-                "incident latched"
-            );
-        }
-        Change::IncidentClosed(closing) => tracing::info!(
-            incident,
-            module,
-            ending = closing.ending.as_str(),
-            actor = closing.actor.as_str(),
-            reason = closing.reason,
-            "incident closed"
-        ),
-        Change::IntentReserved(intent) => tracing::info!(
-            incident, module, attempt = %intent.attempt, rung = %intent.rung, "attempt reserved"
-        ),
-        Change::AttemptReported { attempt, report } => {
-            log_report(&incident, &module, *attempt, report)
-        }
-        Change::PageRaised { reason, text } => {
-            tracing::error!(
-                incident,
-                module,
-                reason = reason.as_str(),
-                text,
-                "page raised"
-            );
-        }
-        Change::PageCleared { reason } => {
-            tracing::info!(incident, module, reason = reason.as_str(), "page cleared");
-        }
-        Change::Decided(ruling) => {
-            tracing::info!(incident, module, standing = %ruling.standing, "decided");
-        }
-        Change::FactChanged(fact) => {
-            tracing::info!(
-                module,
-                alert = fact.name,
-                firing = fact.firing,
-                "alert changed"
-            );
-        }
-        Change::Observed(summary) => {
-            tracing::info!(
-                hardserver = summary.hardserver.as_str(),
-                "host looks different"
-            );
-        }
-    }
-}
-
-/// What came of an attempt; a warning where it did not help or nobody knows.
-fn log_report(incident: &str, module: &str, attempt: AttemptId, report: &Report) {
-    match report {
-        Report::Accepted => tracing::info!(incident, module, %attempt, "attempt accepted"),
-        Report::Ended { detail } => {
-            tracing::info!(incident, module, %attempt, detail, "the attempt's steps have ended");
-        }
-        Report::Interrupted { detail } => {
-            tracing::warn!(incident, module, %attempt, detail, "attempt cut short");
-        }
-        Report::Settled { outcome, reason } => {
-            let outcome_word = outcome.as_str();
-            if matches!(outcome, Outcome::Succeeded) {
-                tracing::info!(incident, module, %attempt, outcome = outcome_word, reason, "attempt settled");
-            } else {
-                tracing::warn!(incident, module, %attempt, outcome = outcome_word, reason, "attempt settled");
-            }
         }
     }
 }

@@ -28,7 +28,7 @@ impl Actor {
         }
         let budgets = self.parts.policy.budgets;
         let reserved = match self.parts.store.reserve(entry, budgets).await? {
-            Reservation::Reserved(event) => event,
+            Reservation::Reserved(events) => events,
             Reservation::Refused(guard, reason) => {
                 tracing::info!(%guard, reason, rung = %proposal.rung, "no budget; will look again");
                 return Ok(());
@@ -36,7 +36,9 @@ impl Actor {
         };
         // Both views are without this attempt, or it would stand in its own way.
         let again = self.decide(&self.fleet());
-        self.apply(&reserved);
+        for event in &reserved {
+            self.apply(event);
+        }
         self.publish();
         if again.proposal.as_ref() != Some(proposal) {
             let reason = "the decision did not stand with the budget held".to_owned();
@@ -60,6 +62,7 @@ impl Actor {
             hsms: proposal.hsms.clone(),
             steps: proposal.steps.clone(),
             healthy_before: proposal.healthy_before.clone(),
+            approval: proposal.approval,
         }
     }
 
@@ -74,6 +77,7 @@ impl Actor {
             esn: proposal.esn.clone(),
             observation: proposal.observation,
             max_age: self.parts.policy.evidence_max_age,
+            approval: proposal.approval,
         };
         match self.host.runner.run(order).await {
             Ok(Answer::Accepted) => {
@@ -113,7 +117,7 @@ impl Actor {
         let running: Vec<(AttemptId, Target, bool)> = self
             .state
             .unsettled()
-            .filter(|attempt| attempt.running() && !attempt.interrupted)
+            .filter(|attempt| attempt.unreported() && !attempt.interrupted)
             .map(|attempt| {
                 (
                     attempt.intent.attempt,
@@ -190,12 +194,12 @@ impl Actor {
         report: Report,
     ) -> Result<(), StoreError> {
         let entry = self.entry(target, Change::AttemptReported { attempt, report });
-        self.record(vec![entry]).await
+        self.record(vec![entry]).await.map(drop)
     }
 
     fn entry(&self, target: &Target, change: Change) -> Entry {
         Entry {
-            host: self.host.entry.name.clone(),
+            host: Some(self.host.entry.name.clone()),
             target: Some(target.clone()),
             incident: self
                 .state

@@ -93,24 +93,27 @@ impl Store for MemoryStore {
     }
 
     fn reserve(&self, entry: Entry, _budgets: Budgets) -> Pending<'_, Reservation> {
-        Box::pin(async move { Ok(Reservation::Reserved(self.push(vec![entry])?.remove(0))) })
+        Box::pin(async move { Ok(Reservation::Reserved(self.push(vec![entry])?)) })
     }
 
     fn keep_observation(&self, _host: &HostName, _seen: &Observation) -> Pending<'_, ()> {
         Box::pin(async { Ok(()) })
     }
 
-    fn load(&self) -> Pending<'_, BTreeMap<HostName, HostState>> {
+    fn load(&self) -> Pending<'_, Loaded> {
         Box::pin(async {
-            let mut hosts: BTreeMap<HostName, HostState> = BTreeMap::new();
+            let mut loaded = Loaded::default();
             for event in self.events.lock().unwrap().iter() {
-                let name = event.entry.host.clone();
-                hosts
-                    .entry(name.clone())
-                    .or_insert_with(|| HostState::new(name))
-                    .apply(event);
+                match event.entry.host.clone() {
+                    Some(name) => loaded
+                        .hosts
+                        .entry(name.clone())
+                        .or_insert_with(|| HostState::new(name))
+                        .apply(event),
+                    None => loaded.fleet.apply(event),
+                }
             }
-            Ok(hosts)
+            Ok(loaded)
         })
     }
 
@@ -285,6 +288,9 @@ impl Bench {
                 ..Policy::default()
             }),
             runners: BTreeMap::from([(name, Arc::clone(&runner) as Arc<dyn HostRunner>)]),
+            load_hook: None,
+            surroundings: Surroundings::new(Arc::default()),
+            last_time: None,
             on_event: Arc::new(|_, _| {}),
         };
         let engine = Engine::start(parts.clone()).await.unwrap();
@@ -386,15 +392,35 @@ async fn alert_leads_to_one_order_that_is_reserved_first_and_verified_afterwards
 async fn order_whose_answer_is_lost_is_asked_after_and_never_given_twice() {
     let bench = Bench::start(script(false)).await;
     bench.script(|script| script.status = Some(Status::Running));
-    bench.run(20).await;
-    assert_eq!(bench.orders(), 1);
+    let pages = || -> Vec<PageReason> {
+        let state = bench.parts.board.all();
+        state[0].pages.keys().map(|(_, reason)| *reason).collect()
+    };
+    bench.run(12).await;
     assert_eq!(bench.outcomes(), []);
-    let pages: Vec<PageReason> = bench.parts.board.all()[0]
-        .pages
-        .keys()
-        .map(|(_, reason)| *reason)
-        .collect();
-    assert_eq!(pages, [PageReason::HostRunner]);
+    assert_eq!(pages(), [PageReason::HostRunner]);
+    bench.run(10).await;
+    assert_eq!(bench.outcomes(), [Outcome::Unknown]);
+    assert_eq!(pages(), [PageReason::AttemptUnknown]);
+    assert_eq!(bench.orders(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn late_report_ends_an_unknown_outcome() {
+    let bench = Bench::start(script(true)).await;
+    bench.script(|script| script.status = Some(Status::Running));
+    bench.run(25).await;
+    assert_eq!(bench.outcomes(), [Outcome::Unknown]);
+    bench.script(|script| {
+        script.status = Some(Status::Ended {
+            detail: "OK".to_owned(),
+            steps: Vec::new(),
+        });
+        script.failed = false;
+    });
+    bench.run(4).await;
+    assert_eq!(bench.outcomes(), [Outcome::Unknown, Outcome::Succeeded]);
+    assert_eq!(bench.orders(), 1);
 }
 
 #[tokio::test(start_paused = true)]

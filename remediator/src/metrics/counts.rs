@@ -101,21 +101,16 @@ impl Counts {
 
     /// Counts a stored event. `before` is the host's state without it.
     pub(super) fn event(&self, event: &Event, before: &HostState) {
-        match &event.entry.change {
-            Change::Decided(ruling) => self.decided(event.entry.target.as_ref(), ruling, before),
-            Change::IncidentClosed(closing) => self.closed(closing),
-            Change::AttemptReported { attempt, report } => {
-                if let Some(attempt) = before.attempts.get(attempt) {
-                    self.reported(attempt, report, event.time);
-                }
-            }
-            Change::FactChanged(_)
-            | Change::Observed(_)
-            | Change::IncidentOpened
-            | Change::IncidentLatched { .. }
-            | Change::IntentReserved(_)
-            | Change::PageRaised { .. }
-            | Change::PageCleared { .. } => {}
+        if let Change::Decided(ruling) = &event.entry.change {
+            self.decided(event.entry.target.as_ref(), ruling, before);
+        }
+        if let Change::IncidentClosed(closing) = &event.entry.change {
+            self.closed(closing);
+        }
+        if let Change::AttemptReported { attempt, report } = &event.entry.change
+            && let Some(attempt) = before.attempts.get(attempt)
+        {
+            self.reported(attempt, report, event.time);
         }
     }
 

@@ -23,27 +23,20 @@ impl Lag {
     pub(super) fn observe(&self, event: &Event, before: &HostState) -> Option<Duration> {
         let target = event.entry.target.as_ref()?;
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        match &event.entry.change {
-            Change::FactChanged(fact) => {
-                if fact.firing && !before.incidents.contains_key(target) {
-                    waiting.entry(target.clone()).or_insert(event.time);
-                } else {
-                    waiting.remove(target);
-                }
-                None
-            }
-            Change::Decided(_) => waiting.remove(target).map(|fired| event.time.since(fired)),
-            Change::IncidentClosed(_) => {
+        if let Change::FactChanged(fact) = &event.entry.change {
+            if fact.firing && !before.incidents.contains_key(target) {
+                waiting.entry(target.clone()).or_insert(event.time);
+            } else {
                 waiting.remove(target);
-                None
             }
-            Change::Observed(_)
-            | Change::IncidentOpened
-            | Change::IncidentLatched { .. }
-            | Change::IntentReserved(_)
-            | Change::AttemptReported { .. }
-            | Change::PageRaised { .. }
-            | Change::PageCleared { .. } => None,
+            return None;
         }
+        let ends = matches!(
+            event.entry.change,
+            Change::Decided(_) | Change::IncidentClosed(_)
+        );
+        let fired = ends.then(|| waiting.remove(target)).flatten()?;
+        let decided = matches!(event.entry.change, Change::Decided(_));
+        decided.then(|| event.time.since(fired))
     }
 }

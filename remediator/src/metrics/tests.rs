@@ -72,7 +72,7 @@ impl Program {
             time: self.now,
             epoch: Epoch(1),
             entry: Entry {
-                host: self.state.host.clone(),
+                host: Some(self.state.host.clone()),
                 target: Some(Target {
                     host: self.state.host.clone(),
                     ..module()
@@ -147,6 +147,7 @@ fn intent(number: u128, host: &HostName, rung: Rung) -> Change {
         hsms: BTreeSet::from([Some("hsm-a".parse().unwrap())]),
         steps: Vec::new(),
         healthy_before: BTreeSet::new(),
+        approval: None,
     })
 }
 
@@ -199,7 +200,7 @@ fn known_series_start_at_zero() {
         ("vcm_remediator_alerts_ignored_total", "", 4),
         ("vcm_remediator_incidents", "", 9),
         ("vcm_remediator_pages", "", PageReason::ALL.len()),
-        ("vcm_remediator_incidents_closed_total", "", 8),
+        ("vcm_remediator_incidents_closed_total", "", 16),
         (
             "vcm_remediator_attempts_total",
             "host=\"tenant-1\",module=\"1\"",
@@ -413,13 +414,14 @@ fn pages_are_counted_while_they_are_open() {
         Change::PageRaised {
             reason,
             text: "out of rungs".to_owned(),
+            hsm: None,
         },
     );
     assert_eq!(
         program.value("vcm_remediator_pages", "reason=\"exhausted\""),
         1.0
     );
-    program.event(NO_TIME, Change::PageCleared { reason });
+    program.event(NO_TIME, Change::PageCleared { reason, hsm: None });
     assert_eq!(program.sum("vcm_remediator_pages"), 0.0);
 }
 
@@ -459,7 +461,7 @@ fn a_host_that_the_inventory_does_not_know_makes_no_new_counter() {
             time: program.now,
             epoch: Epoch(1),
             entry: Entry {
-                host: gone,
+                host: Some(gone),
                 target: None,
                 incident: None,
                 change: reserved,

@@ -1,7 +1,8 @@
 //! The attempts table: which attempts hold budgets, counted inside the reserving transaction.
 
 use rusqlite::{Connection, params};
-use vcm_recovery::attempt::{Intent, Report};
+use vcm_recovery::attempt::{Intent, Outcome, Report};
+use vcm_recovery::control::Resolved;
 use vcm_recovery::event::{Change, Entry};
 use vcm_recovery::guard::Guard;
 use vcm_recovery::ids::{AttemptId, HsmName};
@@ -26,7 +27,7 @@ pub(super) fn reserve(
     let target = entry.target.as_ref();
     let ours = intent.epoch == operation.identity.epoch
         && target == Some(&intent.target)
-        && entry.host == intent.target.host;
+        && entry.host.as_ref() == Some(&intent.target.host);
     if !ours {
         return Err(StoreError::NotAnIntent);
     }
@@ -36,20 +37,46 @@ pub(super) fn reserve(
     if let Some((guard, reason)) = used_up(operation.connection, intent, budgets)? {
         return Ok(Reservation::Refused(guard, reason));
     }
-    let event = operation.append(entry.clone())?;
-    insert(operation.connection, event.seq, intent)?;
-    Ok(Reservation::Reserved(event))
+    let mut events = vec![operation.append(entry.clone())?];
+    insert(operation.connection, events[0].seq, intent)?;
+    if let Some(request) = intent.approval {
+        let attempt = intent.attempt;
+        let change = Change::ApprovalUsed { request, attempt };
+        events.push(operation.append(Entry {
+            change,
+            ..entry.clone()
+        })?);
+    }
+    Ok(Reservation::Reserved(events))
+}
+
+/// Keeps the table in step with an event that says something else of an attempt than its intent.
+pub(super) fn follow(connection: &Connection, change: &Change) -> rusqlite::Result<()> {
+    if let Change::AttemptReported { attempt, report } = change {
+        reported(connection, *attempt, report)?;
+    }
+    if let Change::HumanResolved(resolution) = change
+        && let Resolved::Attempt { attempt, outcome } = resolution.what
+    {
+        settled(connection, attempt, outcome)?;
+    }
+    if let Change::FleetShareReleased { attempt } = change {
+        connection
+            .prepare_cached("UPDATE attempts SET released = 1 WHERE attempt = ?1")?
+            .execute([attempt.to_string()])?;
+    }
+    Ok(())
 }
 
 /// Records an outcome. One other than unknown is final: a later report changes nothing.
-pub(super) fn reported(
-    connection: &Connection,
-    attempt: AttemptId,
-    report: &Report,
-) -> rusqlite::Result<()> {
+fn reported(connection: &Connection, attempt: AttemptId, report: &Report) -> rusqlite::Result<()> {
     let Report::Settled { outcome, .. } = report else {
         return Ok(());
     };
+    settled(connection, attempt, *outcome)
+}
+
+fn settled(connection: &Connection, attempt: AttemptId, outcome: Outcome) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
             "UPDATE attempts SET outcome = ?2
@@ -134,7 +161,8 @@ fn open_in_fleet(connection: &Connection) -> rusqlite::Result<u32> {
     connection
         .prepare_cached(
             "SELECT count(*) FROM attempts
-             WHERE (outcome IS NULL OR outcome = 'unknown') AND rung IN (?1, ?2)",
+             WHERE (outcome IS NULL OR outcome = 'unknown') AND rung IN (?1, ?2)
+                   AND released = 0",
         )?
         .query_row([Rung::Restart.as_str(), Rung::Clear.as_str()], |row| {
             row.get(0)
@@ -152,7 +180,7 @@ fn open_on_hsm(connection: &Connection, hsm: &str) -> rusqlite::Result<u32> {
 
 #[cfg(test)]
 mod tests {
-    use vcm_recovery::attempt::Outcome;
+    use super::Outcome;
 
     #[test]
     fn the_word_for_unknown_in_the_queries_is_the_outcomes_own() {

@@ -1,6 +1,5 @@
 //! A store whose failures are counted: what `serve` hands to everybody.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use vcm_recovery::alert::Fact;
@@ -8,11 +7,10 @@ use vcm_recovery::event::{Entry, Event};
 use vcm_recovery::ids::HostName;
 use vcm_recovery::observation::Observation;
 use vcm_recovery::policy::Budgets;
-use vcm_recovery::state::HostState;
 
 use super::chain::ChainHead;
 use super::ownership::NotOwner;
-use super::{Pending, Reservation, Store, StoreIdentity};
+use super::{Loaded, Pending, Reservation, Store, StoreIdentity};
 use crate::metrics::Metrics;
 
 /// An operation of the store, as the label `operation` names it.
@@ -119,7 +117,7 @@ impl<S: Store> Store for Counted<S> {
         )
     }
 
-    fn load(&self) -> Pending<'_, BTreeMap<HostName, HostState>> {
+    fn load(&self) -> Pending<'_, Loaded> {
         self.count(StoreOperation::Load, self.store.load())
     }
 

@@ -44,7 +44,7 @@ fn began(record: Option<&FactRecord>) -> Option<Time> {
 
 fn entry(fact: &Fact) -> Entry {
     Entry {
-        host: fact.target.host.clone(),
+        host: Some(fact.target.host.clone()),
         target: Some(fact.target.clone()),
         incident: None,
         change: Change::FactChanged(fact.clone()),

@@ -180,11 +180,27 @@ pub(super) fn read_only(path: &Path) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
+/// Brings the tables of an older version up to this one, in one transaction.
+fn upgrade(path: &Path, connection: &Connection, version: i32) -> Result<(), OpenError> {
+    connection
+        .execute_batch(schema::FROM_VERSION_1)
+        .map_err(|source| OpenError::unreadable(path, source))?;
+    tracing::info!(
+        from = version,
+        to = schema::SCHEMA_VERSION,
+        "the tables of the store are of this version now"
+    );
+    Ok(())
+}
+
 fn check(path: &Path, lock: File) -> Result<Checked, OpenError> {
     let store = file::usable(path, file::Use::Write)?;
     let connection = file::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    check::check_header(path, &connection)?;
+    let version = check::check_header(path, &connection)?;
     check_pages(path, &connection)?;
+    if version < schema::SCHEMA_VERSION {
+        upgrade(path, &connection, version)?;
+    }
     let identity = read_identity(path, &connection)?;
     let head = check::check_chain(path, &connection, identity)?;
     configure(&connection).map_err(|source| OpenError::unreadable(path, source))?;

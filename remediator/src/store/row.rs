@@ -19,7 +19,7 @@ pub(super) struct Row {
     pub(super) schema: u32,
     pub(super) time: i64,
     pub(super) epoch: i64,
-    pub(super) host: String,
+    pub(super) host: Option<String>,
     pub(super) target_host: Option<String>,
     pub(super) target_module: Option<i64>,
     pub(super) incident: Option<String>,
@@ -36,7 +36,7 @@ impl Row {
             schema: event.schema,
             time: event.time.as_millis(),
             epoch: event.epoch.0.cast_signed(),
-            host: entry.host.to_string(),
+            host: entry.host.as_ref().map(ToString::to_string),
             target_host: entry.target.as_ref().map(|target| target.host.to_string()),
             target_module: entry
                 .target
@@ -72,7 +72,7 @@ impl Row {
             Some(self.schema.to_string()),
             Some(self.time.to_string()),
             Some(self.epoch.to_string()),
-            Some(self.host.clone()),
+            self.host.clone(),
             self.target_host.clone(),
             self.target_module.map(|module| module.to_string()),
             self.incident.clone(),
@@ -102,7 +102,7 @@ impl Row {
             .map(text::<IncidentId>)
             .transpose()?;
         Ok(Entry {
-            host: text(&self.host)?,
+            host: self.host.as_deref().map(text).transpose()?,
             target,
             incident,
             change,

@@ -4,7 +4,7 @@
 pub(super) const APPLICATION_ID: i32 = 0x5643_4D52;
 
 /// `PRAGMA user_version`: the version of the tables that this build writes and reads.
-pub(super) const SCHEMA_VERSION: i32 = 1;
+pub(super) const SCHEMA_VERSION: i32 = 2;
 
 /// Settings of the connection. FULL: a commit that returned survives a power cut. Nobody else
 /// writes; a tool that copies the file may hold its lock for a moment, hence 250 ms of patience.
@@ -15,13 +15,14 @@ PRAGMA foreign_keys = ON;
 PRAGMA trusted_schema = OFF;
 ";
 
-/// The tables of version 1.
+/// The tables of version 2.
 ///
-/// - `events` is append-only and for ever; `hash` chains each row to all before it.
+/// - `events` is append-only and for ever; `hash` chains each row to all before it. Those without a
+///   host are the fleet's.
 /// - `facts` is the join of what was delivered, by host and fingerprint; `lowered` is the tier of
 ///   the label `recovery_tier`. What a fact permits is for the policy of the day.
 /// - `attempts` and `attempt_hsms` mirror the intents and outcomes in `events` so that budgets are
-///   counted by an index.
+///   counted by an index; one that is `released` no longer counts for the fleet.
 /// - `evidence` holds the observations that decisions were made on.
 pub(super) const TABLES: &str = "
 CREATE TABLE meta (
@@ -35,7 +36,7 @@ CREATE TABLE events (
     schema        INTEGER NOT NULL,
     time          INTEGER NOT NULL,
     epoch         INTEGER NOT NULL,
-    host          TEXT NOT NULL,
+    host          TEXT,
     target_host   TEXT,
     target_module INTEGER,
     incident      TEXT,
@@ -63,7 +64,8 @@ CREATE TABLE attempts (
     seq      INTEGER NOT NULL UNIQUE REFERENCES events (seq),
     host     TEXT NOT NULL,
     rung     TEXT NOT NULL,
-    outcome  TEXT
+    outcome  TEXT,
+    released INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX attempts_unsettled ON attempts (host, rung)
     WHERE outcome IS NULL OR outcome = 'unknown';
@@ -81,4 +83,31 @@ CREATE TABLE evidence (
     body        TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX evidence_by_age ON evidence (time);
+";
+
+/// From version 1: events of the fleet, and the fleet's share of an attempt. The rows stay as they
+/// are, and with them the chain.
+pub(super) const FROM_VERSION_1: &str = "
+PRAGMA foreign_keys = OFF;
+BEGIN;
+CREATE TABLE events_2 (
+    seq           INTEGER PRIMARY KEY,
+    schema        INTEGER NOT NULL,
+    time          INTEGER NOT NULL,
+    epoch         INTEGER NOT NULL,
+    host          TEXT,
+    target_host   TEXT,
+    target_module INTEGER,
+    incident      TEXT,
+    kind          TEXT NOT NULL,
+    body          TEXT NOT NULL,
+    hash          BLOB NOT NULL CHECK (length(hash) = 32)
+) STRICT;
+INSERT INTO events_2 SELECT seq, schema, time, epoch, host, target_host, target_module, incident,
+                            kind, body, hash FROM events;
+DROP TABLE events;
+ALTER TABLE events_2 RENAME TO events;
+ALTER TABLE attempts ADD COLUMN released INTEGER NOT NULL DEFAULT 0;
+PRAGMA user_version = 2;
+COMMIT;
 ";

@@ -1,6 +1,5 @@
 //! The store in one SQLite file: WAL, `synchronous = FULL`, one writer thread.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rusqlite::params;
@@ -16,7 +15,7 @@ use super::open::{OpenError, Opened};
 use super::ownership::{NotOwner, Ownership};
 use super::transaction::{Operation, each_row};
 use super::writer::{Database, Writer};
-use super::{Pending, Reservation, Store, StoreError, StoreIdentity, attempts, facts};
+use super::{Loaded, Pending, Reservation, Store, StoreError, StoreIdentity, attempts, facts};
 use crate::clock::Clock;
 
 /// The store in one SQLite file.
@@ -107,7 +106,7 @@ impl Store for SqliteStore {
         })
     }
 
-    fn load(&self) -> Pending<'_, BTreeMap<HostName, HostState>> {
+    fn load(&self) -> Pending<'_, Loaded> {
         Box::pin(self.writer.look(|operation| load(operation)))
     }
 
@@ -120,21 +119,13 @@ impl Store for SqliteStore {
 }
 
 fn append(operation: &mut Operation<'_>, entries: &[Entry]) -> Result<Vec<Event>, StoreError> {
-    entries
-        .iter()
-        .map(|entry| match entry.change {
-            Change::IntentReserved(_) => Err(StoreError::NotAnIntent),
-            Change::FactChanged(_)
-            | Change::Observed(_)
-            | Change::Decided(_)
-            | Change::IncidentOpened
-            | Change::IncidentLatched { .. }
-            | Change::IncidentClosed(_)
-            | Change::AttemptReported { .. }
-            | Change::PageRaised { .. }
-            | Change::PageCleared { .. } => operation.append(entry.clone()),
-        })
-        .collect()
+    let append = |entry: &Entry| {
+        if matches!(entry.change, Change::IntentReserved(_)) {
+            return Err(StoreError::NotAnIntent);
+        }
+        operation.append(entry.clone())
+    };
+    entries.iter().map(append).collect()
 }
 
 fn keep(
@@ -154,25 +145,29 @@ fn keep(
     Ok(())
 }
 
-fn load(operation: &Operation<'_>) -> Result<BTreeMap<HostName, HostState>, StoreError> {
-    let mut hosts: BTreeMap<HostName, HostState> = BTreeMap::new();
+fn load(operation: &Operation<'_>) -> Result<Loaded, StoreError> {
+    let mut loaded = Loaded::default();
     each_row(operation.connection, 0, u32::MAX, |row, _| {
         let event = row.decode()?;
-        let host = event.entry.host.clone();
-        hosts
-            .entry(host.clone())
-            .or_insert_with(|| HostState::new(host))
-            .apply(&event);
+        match &event.entry.host {
+            Some(host) => loaded.host(host).apply(&event),
+            None => loaded.fleet.apply(&event),
+        }
         Ok(())
     })?;
     for (fingerprint, record) in facts::all(operation.connection)? {
-        let host = record.target.host.clone();
-        let state = hosts
-            .entry(host.clone())
-            .or_insert_with(|| HostState::new(host));
+        let state = loaded.host(&record.target.host);
         state.facts.insert(fingerprint, record);
     }
-    Ok(hosts)
+    Ok(loaded)
+}
+
+impl Loaded {
+    fn host(&mut self, name: &HostName) -> &mut HostState {
+        self.hosts
+            .entry(name.clone())
+            .or_insert_with(|| HostState::new(name.clone()))
+    }
 }
 
 fn events_after(operation: &Operation<'_>, seq: u64, limit: u32) -> Result<Vec<Event>, StoreError> {

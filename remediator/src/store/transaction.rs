@@ -1,7 +1,7 @@
 //! One operation inside the writer's transaction: appending events with their chain.
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params};
-use vcm_recovery::event::{Change, EVENT_SCHEMA, Entry, Event};
+use vcm_recovery::event::{EVENT_SCHEMA, Entry, Event};
 use vcm_recovery::ids::StoreId;
 use vcm_recovery::time::Time;
 
@@ -45,9 +45,7 @@ impl Operation<'_> {
         let row = Row::encode(&event)?;
         let hash = chain::next(&self.head.hash, &row);
         insert(&mut self.insert_statement()?, &row, &hash)?;
-        if let Change::AttemptReported { attempt, report } = &event.entry.change {
-            attempts::reported(self.connection, *attempt, report)?;
-        }
+        attempts::follow(self.connection, &event.entry.change)?;
         *self.head = ChainHead {
             seq: event.seq,
             time: Some(event.time),

@@ -16,7 +16,8 @@ use vcm_recovery::tier::{Rung, Tier};
 use vcm_recovery::time::Time;
 use vcm_recovery::verdict::Verdict;
 
-use super::{App, told};
+use super::App;
+use crate::told;
 
 /// `GET /api/v1/incidents`
 #[derive(Debug, Serialize)]

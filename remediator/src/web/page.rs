@@ -15,7 +15,7 @@ use vcm_recovery::time::Time;
 
 use super::App;
 use super::incidents::{self, Shown};
-use super::told;
+use crate::told;
 
 const STYLE: &str = "body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:76rem;\
 padding:0 1rem;color:#1c2126;background:#fff}h1{font-size:1.35rem}h2{font-size:1.1rem;\
@@ -302,13 +302,15 @@ fn events(html: &mut String, events: &[Event]) -> fmt::Result {
     }
     html.push_str("<table><tr><th>Event<th>Time<th>Target<th>What");
     for event in events {
-        let host = Target::host(event.entry.host.clone());
+        let host = event.entry.host.clone().map(Target::host);
+        let target = event.entry.target.as_ref().or(host.as_ref());
+        let target = target.map_or("fleet".to_owned(), Target::to_string);
         write!(
             html,
             "<tr><td>{}<td>{}<td>{}<td>{}",
             event.seq,
             At(event.time),
-            Escaped(event.entry.target.as_ref().unwrap_or(&host)),
+            Escaped(target),
             Escaped(told::change(&event.entry.change)),
         )?;
     }

@@ -85,7 +85,7 @@ async fn known(bodies: Vec<Vec<Fact>>, restart_after: Option<usize>) -> (Views, 
         store.accept(facts).await.unwrap();
     }
     let policy = Policy::default();
-    let states = store.load().await.unwrap();
+    let states = store.load().await.unwrap().hosts;
     let mut views = Views::new();
     let mut facts = Facts::new();
     for (name, state) in &states {

@@ -37,7 +37,14 @@ async fn refuses_all(store: &SqliteStore) -> NotOwner {
         .collect();
     assert_eq!(seqs, [1]);
     assert_eq!(store.head().await.unwrap().seq, 1);
-    assert!(store.load().await.unwrap().contains_key(&module(1).host));
+    assert!(
+        store
+            .load()
+            .await
+            .unwrap()
+            .hosts
+            .contains_key(&module(1).host)
+    );
     let [why, ..] = reasons;
     why
 }

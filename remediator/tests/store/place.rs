@@ -94,7 +94,7 @@ pub(crate) fn resolved(number: u64, starts_at: i64, ends_at: i64) -> Fact {
 
 pub(crate) fn opened(target: Target) -> Entry {
     Entry {
-        host: target.host.clone(),
+        host: Some(target.host.clone()),
         incident: Some(IncidentId::new(&target, NOW)),
         target: Some(target),
         change: Change::IncidentOpened,
@@ -116,9 +116,10 @@ pub(crate) fn intent(number: u128, target: &Target, rung: Rung, epoch: Epoch) ->
         hsms,
         steps: Vec::new(),
         healthy_before: BTreeSet::new(),
+        approval: None,
     };
     Entry {
-        host: target.host.clone(),
+        host: Some(target.host.clone()),
         target: Some(target.clone()),
         incident: Some(incident),
         change: Change::IntentReserved(intent),
@@ -135,7 +136,7 @@ pub(crate) fn settled(number: u128, target: &Target, outcome: Outcome) -> Entry 
         report,
     };
     Entry {
-        host: target.host.clone(),
+        host: Some(target.host.clone()),
         target: Some(target.clone()),
         incident: None,
         change,

@@ -30,7 +30,7 @@ async fn what_was_accepted_and_appended_is_there_after_reopening() {
     let store = place.store();
     let after = store.load().await.unwrap();
     assert_eq!(after, before);
-    let state = &after[&host(1).host];
+    let state = &after.hosts[&host(1).host];
     assert!(state.incidents.contains_key(&module(1)));
     assert!(
         state
@@ -88,7 +88,7 @@ async fn a_failing_operation_takes_nothing_from_its_siblings() {
     );
     assert!(matches!(refused, Err(StoreError::NotAnIntent)));
     assert_eq!((first.unwrap()[0].seq, second.unwrap()[0].seq), (1, 2));
-    let hosts = store.load().await.unwrap();
+    let hosts = store.load().await.unwrap().hosts;
     assert!(
         !hosts.contains_key(&host(2).host),
         "the refused operation left nothing behind"

@@ -1,11 +1,13 @@
 //! Climbing the ladder: which rung an incident stands at, and what every guard says about it.
 
+use crate::approval::Request;
 use crate::attempt::{Attempt, Outcome};
 use crate::event::{Change, Ruling, RungVerdict};
 use crate::guard::{Guard, Input};
 use crate::incident::{Incident, Latch, Standing};
 use crate::inventory::Target;
 use crate::observation::Condition;
+use crate::policy::Mode;
 use crate::state::HostState;
 use crate::tier::Rung;
 use crate::time::Time;
@@ -38,38 +40,53 @@ impl Draft<'_> {
             self.record_ruling(target, Standing::Observing, Vec::new());
             return Action::Observe;
         }
+        self.void_request(target);
+        let Some(incident) = self.state.incidents.get(target).cloned() else {
+            return Action::Wait;
+        };
         let (standing, verdicts) = self.ladder(&incident);
         self.record_ruling(target, standing, verdicts);
         match standing {
             Standing::Ready(rung) => Action::Act(rung),
-            Standing::Asking(rung) => Action::Ask(rung),
+            Standing::Asking(rung) => {
+                self.ask(target);
+                Action::Ask(rung)
+            }
+            Standing::Waiting(rung) => {
+                self.shadow(target, rung);
+                Action::Wait
+            }
+            // What observe mode would have run has not failed: nothing was run.
+            Standing::OutOfRungs if self.site.mode() == Mode::Observe => Action::Wait,
             Standing::OutOfRungs if self.agreed(target, Condition::Failed) => {
                 let latch = Latch::Exhausted;
                 let reason = exhausted(&self.state, target);
                 self.push(target, Change::IncidentLatched { latch, reason });
                 Action::Latch(latch)
             }
-            Standing::Waiting(_)
-            | Standing::Observing
-            | Standing::Attempting(_)
-            | Standing::OutOfRungs => Action::Wait,
+            Standing::Observing | Standing::Attempting(_) | Standing::OutOfRungs => Action::Wait,
         }
     }
 
     /// Goes up the rungs until one may start, or must not, or none is left.
     fn ladder(&self, incident: &Incident) -> (Standing, Vec<RungVerdict>) {
         let mut verdicts = Vec::new();
-        // A host is no module: all that can be done to it is a restart of its hardserver.
-        let rungs: &[Rung] = match incident.target.module {
-            Some(_) => &Rung::ALL,
-            None => &[Rung::Restart],
-        };
-        for &rung in rungs {
+        let approved = incident.request.as_ref().and_then(Request::approved);
+        for &rung in rungs_of(incident) {
             if self.used_up(incident, rung) {
                 continue;
             }
+            if let Some(by) = incident.denied.get(&rung) {
+                verdicts.push(left_out(rung, by));
+                continue;
+            }
             let given = self.verdicts(incident, rung);
-            let rule = rule(&given);
+            let rule = match (rule(&given), approved) {
+                (Rule::Asked | Rule::Skipped, Some(chosen)) if rung == chosen => granted(&given),
+                // A person chose a higher rung over this one.
+                (Rule::Asked, Some(chosen)) if rung < chosen => Rule::Skipped,
+                (rule, _) => rule,
+            };
             verdicts.extend(
                 given
                     .into_iter()
@@ -85,7 +102,7 @@ impl Draft<'_> {
         (Standing::OutOfRungs, verdicts)
     }
 
-    fn verdicts(&self, incident: &Incident, rung: Rung) -> Vec<RungVerdict> {
+    pub(super) fn verdicts(&self, incident: &Incident, rung: Rung) -> Vec<RungVerdict> {
         let input = Input {
             rung,
             incident,
@@ -105,7 +122,7 @@ impl Draft<'_> {
 
     /// Whether this rung has failed as often as an incident allows. Only failures that were
     /// observed count: *refused*, *cancelled* and *unknown* never lead on.
-    fn used_up(&self, incident: &Incident, rung: Rung) -> bool {
+    pub(super) fn used_up(&self, incident: &Incident, rung: Rung) -> bool {
         let own = |attempt: &Attempt| attempt.intent.incident == incident.id;
         // A restart made for another module of this host was made to this one too.
         let failed = |attempt: &&Attempt| match attempt.outcome {
@@ -115,10 +132,11 @@ impl Draft<'_> {
         };
         let made = self
             .state
-            .attempts_of(incident)
+            .ladder_attempts(incident)
             .filter(|attempt| attempt.intent.rung == rung)
             .filter(failed)
             .count();
+        let made = made + self.shadows_over(incident, rung);
         let limit = self.site.policy.rung(rung).attempts_per_incident;
         // With every module failed the cause is the host: one retry is enough to know.
         let limit = if rung == Rung::Retry && self.all_failed() {
@@ -189,6 +207,23 @@ impl Draft<'_> {
     }
 }
 
+/// A host is no module: all that can be done to it is a restart of its hardserver.
+pub(super) const fn rungs_of(incident: &Incident) -> &'static [Rung] {
+    match incident.target.module {
+        Some(_) => &Rung::ALL,
+        None => &[Rung::Restart],
+    }
+}
+
+/// The verdict on a rung that a person has decided against.
+fn left_out(rung: Rung, by: &str) -> RungVerdict {
+    RungVerdict {
+        rung,
+        guard: Guard::ApprovalRequired,
+        verdict: Verdict::Skip(by.to_owned()),
+    }
+}
+
 /// What was tried and what was left out, for the operator who takes over.
 fn exhausted(state: &HostState, target: &Target) -> String {
     let Some(incident) = state.incidents.get(target) else {
@@ -209,6 +244,25 @@ fn exhausted(state: &HostState, target: &Target) -> String {
         }
     });
     failed.chain(skipped).collect::<Vec<_>>().join("; ")
+}
+
+/// What the verdicts come to for a rung that a person has approved: what was asked is answered, and
+/// that other modules work was known. Everything else still counts.
+fn granted(given: &[RungVerdict]) -> Rule {
+    match offered(given) {
+        true => Rule::Ready,
+        false => rule(given),
+    }
+}
+
+/// Whether a person may choose this rung: nothing refuses it, and nothing leaves it out but that
+/// other modules work.
+pub(super) fn offered(given: &[RungVerdict]) -> bool {
+    given.iter().all(|given| match given.verdict {
+        Verdict::Pass | Verdict::NotApplicable(_) | Verdict::Ask(_) => true,
+        Verdict::Skip(_) => given.guard == Guard::OthersHealthy,
+        Verdict::Refuse { .. } => false,
+    })
 }
 
 /// Puts the verdicts on one rung together. Nothing is skipped or asked on what is not known.

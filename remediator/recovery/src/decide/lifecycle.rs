@@ -1,12 +1,12 @@
 //! Opening, closing and latching of incidents.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::attempt::{Attempt, Outcome};
 use crate::event::{Change, Closing};
 use crate::incident::{Actor, Ending, Incident, Latch};
 use crate::inventory::Target;
-use crate::observation::Condition;
+use crate::observation::{Condition, ServiceCheck};
 use crate::page::PageReason;
 use crate::time::Time;
 
@@ -54,13 +54,21 @@ impl Draft<'_> {
             }
             (None, None) => (Ending::Ended, policy.healthy_for),
         };
-        if newest.since(since) < needed {
+        if newest.since(since) < needed || self.service_fails() {
             return None;
         }
         self.clear_pages(target, &BTreeSet::new());
         let closing = self.closing(&incident, ending, since);
         self.push(target, Change::IncidentClosed(closing));
         Some(ending)
+    }
+
+    /// Whether the site's own check does not say that the service works. Without one the modules are
+    /// all that is asked about.
+    pub(super) fn service_fails(&self) -> bool {
+        let seen = self.evidence.observation();
+        let check = seen.and_then(|seen| seen.service_check.as_ref());
+        check.is_some_and(|check| *check != ServiceCheck::Passed)
     }
 
     /// Whether a rung of this incident took a healthy module away that is not back.
@@ -85,25 +93,13 @@ impl Draft<'_> {
             .state
             .attempts_of(incident)
             .rfind(|attempt| attempt.counts());
-        let succeeded =
-            last.is_some_and(|attempt| matches!(attempt.outcome, Some((Outcome::Succeeded, _))));
         let recovery = incident
             .first_failed_at
             .map(|failed| healthy_since.since(failed));
-        let target = &incident.target;
-        let about = |fact: &&crate::alert::FactRecord| fact.target == *target;
-        let facts = self.state.facts.iter().filter(|(_, fact)| about(fact));
-        let spent: BTreeMap<_, _> = facts
-            .filter_map(|(fingerprint, fact)| Some((*fingerprint, fact.newest_start?)))
-            .collect();
         let seconds = self.now.since(healthy_since).as_secs();
         Closing {
             ending,
-            actor: if succeeded {
-                Actor::Automatic
-            } else {
-                Actor::None
-            },
+            actor: last.map_or(Actor::None, actor_of),
             rung: last.map(|attempt| attempt.intent.rung),
             recovery_millis: recovery.and_then(|span| u64::try_from(span.as_millis()).ok()),
             reason: match ending {
@@ -113,7 +109,7 @@ impl Draft<'_> {
                     format!("healthy again for {seconds} s on end, not by us")
                 }
             },
-            spent,
+            spent: self.state.spent_by(&incident.target),
         }
     }
 
@@ -130,7 +126,7 @@ impl Draft<'_> {
         if self.state.attempts_of(incident).any(Attempt::unsettled) {
             return;
         }
-        let made_worse = self.state.attempts_of(incident).any(|attempt| {
+        let made_worse = self.state.ladder_attempts(incident).any(|attempt| {
             attempt.intent.incident == incident.id
                 && matches!(attempt.outcome, Some((Outcome::MadeWorse, _)))
         });
@@ -160,7 +156,18 @@ impl Draft<'_> {
             .map(|(_, reason)| *reason)
             .collect();
         for reason in open {
-            self.push(target, Change::PageCleared { reason });
+            self.push(target, Change::PageCleared { reason, hsm: None });
         }
+    }
+}
+
+/// Who brought a target back whose last attempt was this one.
+fn actor_of(last: &Attempt) -> Actor {
+    let succeeded = matches!(last.outcome, Some((Outcome::Succeeded, _)));
+    match (succeeded, last.resolved, last.intent.approval) {
+        (false, _, _) => Actor::None,
+        (true, true, _) => Actor::Manual,
+        (true, false, Some(_)) => Actor::Approved,
+        (true, false, None) => Actor::Automatic,
     }
 }

@@ -9,7 +9,7 @@ use crate::event::Change;
 use crate::guard::Guard;
 use crate::incident::{Incident, Latch, Standing};
 use crate::inventory::Target;
-use crate::observation::HardserverLook;
+use crate::observation::{Condition, HardserverLook, ServiceCheck};
 use crate::page::PageReason;
 use crate::tier::Rung;
 
@@ -31,7 +31,8 @@ impl Draft<'_> {
         self.clear_pages(target, &wanted.keys().copied().collect::<BTreeSet<_>>());
         for (reason, text) in wanted {
             if !self.state.pages.contains_key(&(target.clone(), reason)) {
-                self.push(target, Change::PageRaised { reason, text });
+                let hsm = None;
+                self.push(target, Change::PageRaised { reason, text, hsm });
             }
         }
     }
@@ -47,6 +48,7 @@ impl Draft<'_> {
             wanted.extend(self.attempt_page(attempt));
         } else {
             wanted.extend(self.blocked_page(incident));
+            wanted.extend(self.service_page(incident));
             wanted.extend(self.stuck_page(incident, wanted.is_empty()));
         }
         wanted.extend(self.refusals_page(incident));
@@ -58,7 +60,7 @@ impl Draft<'_> {
             attempt.intent.incident == incident.id
                 && matches!(attempt.outcome, Some((Outcome::MadeWorse, _)))
         };
-        if self.state.attempts_of(incident).any(worse) {
+        if self.state.ladder_attempts(incident).any(worse) {
             let text = "a rung took a healthy module away; restart and clear are paused everywhere";
             return (PageReason::MadeWorse, text.to_owned());
         }
@@ -135,10 +137,12 @@ impl Draft<'_> {
             Guard::NetworkUnknown => (PageReason::NetworkUnknown, after.unknown),
             Guard::NetworkBad if !asking => (PageReason::NetworkBad, after.network),
             Guard::EsnMismatch if !asking => (PageReason::InventoryDrift, Duration::ZERO),
+            Guard::Flapping => (PageReason::Flapping, Duration::ZERO),
             Guard::StoppedOnPurpose if asking => (PageReason::StoppedOnPurpose, Duration::ZERO),
             Guard::NetworkBad
             | Guard::EsnMismatch
             | Guard::OthersHealthy
+            | Guard::Storm
             | Guard::ApprovalRequired
                 if asking =>
             {
@@ -163,7 +167,15 @@ impl Draft<'_> {
             | Guard::Spacing
             | Guard::BudgetHost
             | Guard::BudgetHsm
-            | Guard::BudgetFleet => return None,
+            | Guard::BudgetFleet
+            | Guard::UnknownTarget
+            | Guard::LoadHigh
+            | Guard::Storm
+            | Guard::BootWindow
+            | Guard::OutsideWindow
+            | Guard::Silenced
+            | Guard::WatchdogSilent
+            | Guard::NotOwner => return None,
         })
     }
 
@@ -184,6 +196,26 @@ impl Draft<'_> {
             .map(|given| format!("{}: {}", given.rung, given.verdict.reason()))
             .next_back()
             .unwrap_or_else(|| guard.to_string())
+    }
+
+    /// The target has been healthy for long enough, and the site's own check still fails.
+    fn service_page(&self, incident: &Incident) -> Option<(PageReason, String)> {
+        let since = self
+            .evidence
+            .held_since(incident.target.module, Condition::Healthy)?;
+        let due = self.now.since(since) >= self.site.policy.stale_alert_after;
+        (due && self.fresh() && self.service_fails()).then(|| {
+            let check = self
+                .evidence
+                .observation()
+                .and_then(|seen| seen.service_check.as_ref());
+            let why = match check {
+                Some(ServiceCheck::Failed(why) | ServiceCheck::Unknown(why)) => why.as_str(),
+                Some(ServiceCheck::Passed) | None => "",
+            };
+            let text = format!("the target is healthy, and the service check fails: {why}");
+            (PageReason::ServiceCheck, text)
+        })
     }
 
     /// A target that is not healthy, and for which nothing could be done for long.

@@ -1,6 +1,6 @@
 //! Recording what the newest look shows, when it shows something else than the one before.
 
-use crate::event::{Change, Entry, ModuleSummary, Summary};
+use crate::event::{Change, Entry, LoadClass, ModuleSummary, Summary};
 use crate::observation::{Condition, HardserverLook};
 
 use super::Draft;
@@ -27,7 +27,7 @@ impl Draft<'_> {
         let target = crate::inventory::Target::host(host.clone());
         self.state.apply_change(&target, None, &change, self.now);
         self.changes.push(Entry {
-            host,
+            host: Some(host),
             target: None,
             incident: None,
             change,
@@ -71,6 +71,11 @@ impl Draft<'_> {
                 .map_or(crate::observation::Network::Unknown, |look| {
                     look.network.class()
                 }),
+            load: seen
+                .modules
+                .get(&number)
+                .and_then(|look| look.load_percent)
+                .and_then(|load| self.load_class(load)),
         };
         Some(Summary {
             observation: Some(seen.observation_id),
@@ -78,6 +83,18 @@ impl Draft<'_> {
             hardserver: seen.hardserver,
             host,
             modules: seen.modules.keys().copied().map(module).collect(),
+        })
+    }
+
+    /// The class of a load, while the load gate is on.
+    fn load_class(&self, percent: u8) -> Option<LoadClass> {
+        let policy = self.site.policy.load?;
+        Some(if percent >= policy.threshold_percent {
+            LoadClass::High
+        } else if percent < policy.restore_below_percent {
+            LoadClass::Low
+        } else {
+            LoadClass::Middle
         })
     }
 }

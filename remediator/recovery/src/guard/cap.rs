@@ -5,10 +5,13 @@
 //! |---|---|---|---|
 //! | fewer than the cap | pass | pass | pass |
 //! | as many | refuse until the oldest leaves the window | same | same |
+//! | as many, if a long time without the remediator is left out that nobody has confirmed | pass | refuse | refuse |
+//!
+//! In observe mode what would have been run counts like what was.
 
 use super::Input;
 use crate::attempt::Attempt;
-use crate::policy::Cap;
+use crate::policy::{Cap, Mode};
 use crate::tier::Rung;
 use crate::time::Time;
 use crate::verdict::Verdict;
@@ -20,32 +23,55 @@ pub(super) fn verdict(input: &Input<'_>) -> Verdict {
         .filter_map(|cap| reached(cap, input))
         .max()
         .map_or(Verdict::Pass, |(until, cap)| {
-            let reason = format!(
+            let mut reason = format!(
                 "{} attempts in {} s are the cap",
                 cap.attempts,
                 cap.window.as_secs()
             );
+            if input.rung.disruptive() && !input.fleet.unconfirmed_gap.is_zero() {
+                reason.push_str(
+                    ", and the time in which the remediator did not run is not confirmed to count",
+                );
+            }
             Verdict::refuse_until(until, reason)
         })
 }
 
 /// When a reached cap leaves room again.
 fn reached(cap: &Cap, input: &Input<'_>) -> Option<(Time, Cap)> {
+    // The program did not see what people did meanwhile, so that this time does not count.
+    let window = match input.rung.disruptive() {
+        true => cap.window + input.fleet.unconfirmed_gap,
+        false => cap.window,
+    };
     let mut times: Vec<Time> = input
         .state
         .attempts
         .values()
         .filter(|attempt| attempt.counts() && same_subject(attempt, input))
         .map(|attempt| attempt.reserved_at)
-        .filter(|&at| input.now.since(at) < cap.window)
+        .chain(shadows(input))
+        .filter(|&at| input.now.since(at) < window)
         .collect();
     times.sort_unstable();
     let attempts = usize::try_from(cap.attempts).unwrap_or(usize::MAX);
     let first_in_the_way = times.len().checked_sub(attempts)?;
     let until = times
         .get(first_in_the_way)
-        .map_or(Time::from_millis(i64::MAX), |at| at.after(cap.window));
+        .map_or(Time::from_millis(i64::MAX), |at| at.after(window));
     Some((until, *cap))
+}
+
+/// When observe mode would have run this rung on the same subject.
+fn shadows(input: &Input<'_>) -> impl Iterator<Item = Time> {
+    let observing = input.site.mode() == Mode::Observe;
+    let shadows = input.state.shadows.iter().filter(move |_| observing);
+    shadows
+        .filter(|shadow| {
+            shadow.rung == input.rung
+                && (input.rung == Rung::Restart || shadow.target == input.incident.target)
+        })
+        .map(|shadow| shadow.at)
 }
 
 /// Whether an earlier attempt was made on what this one would be made on.

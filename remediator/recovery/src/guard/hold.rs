@@ -1,17 +1,56 @@
-//! `hold`: an operator holds the host, with a file that works without the remediator.
+//! `hold`: an operator holds the host or the module, here or with a file on the host that works
+//! without the remediator.
 //!
-//! | hold file | retry | restart | clear |
+//! | hold | retry | restart | clear |
 //! |---|---|---|---|
-//! | present (also when it cannot be read) | refuse | refuse | refuse |
-//! | absent | pass | pass | pass |
+//! | file of the host (also when it cannot be read), or a hold of the host here | refuse | refuse | refuse |
+//! | file of the module, or a hold of the module here | refuse | refuse | refuse |
+//! | file of or hold of another module of the host | pass | refuse | pass |
+//! | none, or its time is over | pass | pass | pass |
 
-use super::HostView;
+use super::{HostView, Input};
+use crate::inventory::Target;
+use crate::tier::Rung;
 use crate::verdict::Verdict;
 
-/// What the host allows.
+/// What the files on the host allow.
 pub(super) fn on_host(view: &HostView<'_>) -> Verdict {
-    match &view.seen.hold {
-        Some(text) => Verdict::refuse(format!("the host is held: {text}")),
+    if let Some(text) = &view.seen.hold {
+        return Verdict::refuse(format!("the host is held: {text}"));
+    }
+    let mut modules = view.seen.modules.iter();
+    let held = modules.find_map(|(module, look)| {
+        let about = view.rung == Rung::Restart || view.module == Some(*module);
+        look.hold
+            .as_ref()
+            .filter(|_| about)
+            .map(|text| (module, text))
+    });
+    match held {
+        Some((module, text)) => Verdict::refuse(format!("module {module} is held: {text}")),
+        None => Verdict::Pass,
+    }
+}
+
+/// What the files and the recorded holds allow.
+pub(super) fn verdict(input: &Input<'_>) -> Verdict {
+    let Some(view) = input.host_view() else {
+        return Verdict::refuse("there is no observation of the host");
+    };
+    let seen = on_host(&view);
+    if !seen.passes() {
+        return seen;
+    }
+    let target = &input.incident.target;
+    let about =
+        |held: &Target| held == target || held.module.is_none() || input.rung == Rung::Restart;
+    let mut holds = input.state.holds.iter();
+    let held = holds.find(|(held, hold)| about(held) && hold.active(input.now));
+    match held {
+        Some((held, hold)) => Verdict::Refuse {
+            reason: format!("{held} is held by {}: {}", hold.by, hold.reason),
+            until: hold.until,
+        },
         None => Verdict::Pass,
     }
 }

@@ -3,7 +3,7 @@
 //! | mode (lower of global and host) | retry | restart | clear |
 //! |---|---|---|---|
 //! | observe | refuse | refuse | refuse |
-//! | act | pass | pass | pass |
+//! | approve, act | pass | pass | pass |
 
 use super::Input;
 use crate::policy::Mode;
@@ -12,7 +12,7 @@ use crate::verdict::Verdict;
 /// What the mode allows.
 pub(super) fn verdict(input: &Input<'_>) -> Verdict {
     match input.site.mode() {
-        Mode::Observe => Verdict::refuse("mode is observe: this would have been run"),
-        Mode::Act => Verdict::Pass,
+        Mode::Observe => Verdict::refuse("mode is observe: nothing is run"),
+        Mode::Approve | Mode::Act => Verdict::Pass,
     }
 }

@@ -5,11 +5,14 @@
 //! | less than the spacing ago | refuse | refuse | refuse |
 //! | longer ago, or never | pass | pass | pass |
 //!
+//! In observe mode the end of what would have been run counts like that of an attempt.
+//!
 //! Each attempt of the incident that never started makes the spacing one longer, up to
 //! ten: what cannot be started is not tried every minute.
 
 use super::Input;
 use crate::attempt::Outcome;
+use crate::policy::Mode;
 use crate::verdict::Verdict;
 
 /// Most spacings that refusals add up to.
@@ -24,7 +27,12 @@ pub(super) fn verdict(input: &Input<'_>) -> Verdict {
         .count()
         .min(REFUSALS_MAX);
     let spacing = input.site.policy.spacing * u32::try_from(1 + refusals).unwrap_or(1);
-    match input.state.last_attempt_change() {
+    let shadows = input.state.shadows.iter();
+    let shadow = shadows
+        .filter(|_| input.site.mode() == Mode::Observe)
+        .map(|shadow| shadow.until)
+        .max();
+    match input.state.last_attempt_change().max(shadow) {
         Some(last) if input.now < last.after(spacing) => Verdict::refuse_until(
             last.after(spacing),
             format!(

@@ -153,7 +153,10 @@ impl Base {
             state,
             incident,
             evidence,
-            fleet: FleetView::default(),
+            fleet: FleetView {
+                watchdog: Some(now),
+                ..FleetView::default()
+            },
             host,
             policy,
             now,
@@ -193,6 +196,7 @@ impl Base {
             hsms: std::collections::BTreeSet::new(),
             steps: Vec::new(),
             healthy_before: std::collections::BTreeSet::new(),
+            approval: None,
         };
         let at = Time::from_millis(at);
         let attempt = Attempt {
@@ -203,6 +207,8 @@ impl Base {
             ended_at: None,
             outcome: outcome.map(|outcome| (outcome, at)),
             reason: String::new(),
+            resolved: false,
+            released: false,
         };
         self.state
             .attempts

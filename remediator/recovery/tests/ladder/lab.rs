@@ -251,6 +251,7 @@ impl Lab {
             host: &self.host,
             policy: &self.policy,
         };
+        self.fleet.watchdog = Some(self.now);
         let decision = decide(&self.state, &self.evidence, &self.fleet, site, self.now);
         self.store(decision.changes.clone());
         decision
@@ -291,6 +292,7 @@ impl Lab {
             hsms: proposal.hsms.clone(),
             steps: proposal.steps.clone(),
             healthy_before: proposal.healthy_before.clone(),
+            approval: proposal.approval,
         };
         self.record(&target, Change::IntentReserved(intent));
         self.report(attempt, &target, Report::Accepted);
@@ -311,7 +313,7 @@ impl Lab {
             .incidents
             .get(target)
             .map(|incident| incident.id.clone());
-        let host = self.host.name.clone();
+        let host = Some(self.host.name.clone());
         self.store(vec![Entry {
             host,
             target: Some(target.clone()),

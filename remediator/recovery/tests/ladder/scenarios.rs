@@ -278,6 +278,7 @@ fn alert_that_is_not_delivered_any_more_permits_nothing() {
 #[test]
 fn caps_hold_across_incidents() {
     let mut lab = Lab::failed(3, 1, Cure::Rung(Rung::Retry));
+    lab.policy.flapping.incidents = 100;
     for _ in 0..8 {
         lab.run(400);
         lab.fail(1, Cure::Rung(Rung::Retry));
@@ -652,4 +653,19 @@ fn words_that_a_failing_tool_prints_make_no_event_of_every_look() {
         lab.run(1);
     }
     assert!(lab.events.len() < 12, "{} events", lab.events.len());
+}
+
+#[test]
+fn third_incident_within_six_hours_is_flapping_and_is_left_to_people() {
+    let mut lab = Lab::failed(3, 1, Cure::Rung(Rung::Retry));
+    for _ in 0..8 {
+        lab.run(400);
+        lab.fail(1, Cure::Rung(Rung::Retry));
+    }
+    assert_eq!(lab.rungs(), [Rung::Retry, Rung::Retry]);
+    assert!(lab.recorded(Rung::Retry, Guard::Flapping, "refuse"));
+    assert_eq!(lab.pages(), [PageReason::Flapping]);
+    // Six hours later it may be tried again.
+    lab.run(6 * 3_600);
+    assert_eq!(lab.rungs().len(), 3);
 }

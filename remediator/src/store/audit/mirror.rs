@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::Connection;
-use vcm_recovery::attempt::{Intent, Report};
+use vcm_recovery::attempt::{Intent, Outcome, Report};
+use vcm_recovery::control::Resolved;
 use vcm_recovery::event::{Change, Event};
+use vcm_recovery::ids::AttemptId;
 use vcm_recovery::time::Time;
 
 use super::{Broken, Fault};
@@ -57,32 +59,34 @@ struct Attempt {
 impl Mirror {
     /// Whether an event of this row changes the tables.
     pub(super) fn concerns(row: &Row) -> bool {
-        matches!(row.kind.as_str(), "IntentReserved" | "AttemptReported")
+        let kinds = ["IntentReserved", "AttemptReported", "HumanResolved"];
+        kinds.contains(&row.kind.as_str())
     }
 
     /// Does what the writer did to the tables when it stored `event`.
     pub(super) fn apply(&mut self, event: &Event) {
-        match &event.entry.change {
-            Change::IntentReserved(intent) => self.reserved(event, intent),
-            Change::AttemptReported { attempt, report } => {
-                if let Report::Settled { outcome, .. } = report
-                    && let Some(known) = self.attempts.get_mut(&attempt.to_string())
-                    && known
-                        .outcome
-                        .as_deref()
-                        .is_none_or(|known| known == "unknown")
-                {
-                    known.outcome = Some(outcome.as_str().to_owned());
-                }
-            }
-            Change::FactChanged(_)
-            | Change::Observed(_)
-            | Change::Decided(_)
-            | Change::IncidentOpened
-            | Change::IncidentLatched { .. }
-            | Change::IncidentClosed(_)
-            | Change::PageRaised { .. }
-            | Change::PageCleared { .. } => {}
+        if let Change::IntentReserved(intent) = &event.entry.change {
+            self.reserved(event, intent);
+        }
+        if let Change::AttemptReported { attempt, report } = &event.entry.change
+            && let Report::Settled { outcome, .. } = report
+        {
+            self.settled(*attempt, *outcome);
+        }
+        if let Change::HumanResolved(resolution) = &event.entry.change
+            && let Resolved::Attempt { attempt, outcome } = resolution.what
+        {
+            self.settled(attempt, outcome);
+        }
+    }
+
+    fn settled(&mut self, attempt: AttemptId, outcome: Outcome) {
+        let open =
+            |outcome: &Option<String>| outcome.as_deref().is_none_or(|known| known == "unknown");
+        if let Some(known) = self.attempts.get_mut(&attempt.to_string())
+            && open(&known.outcome)
+        {
+            known.outcome = Some(outcome.as_str().to_owned());
         }
     }
 

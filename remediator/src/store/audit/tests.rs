@@ -43,7 +43,7 @@ fn row(seq: i64, time: i64, epoch: i64) -> Row {
         schema: 1,
         time,
         epoch,
-        host: "tenant-1".to_owned(),
+        host: Some("tenant-1".to_owned()),
         target_host: None,
         target_module: None,
         incident: None,

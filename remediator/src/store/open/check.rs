@@ -10,8 +10,8 @@ use super::OpenError;
 use crate::store::chain::ChainHead;
 use crate::store::{StoreIdentity, audit, row, schema};
 
-/// Whose database this is, and of which version.
-pub(super) fn check_header(path: &Path, connection: &Connection) -> Result<(), OpenError> {
+/// Whose database this is; returns the version of its tables.
+pub(super) fn check_header(path: &Path, connection: &Connection) -> Result<i32, OpenError> {
     let size = fs::metadata(path)
         .map_err(|source| OpenError::io(path, source))?
         .len();
@@ -37,11 +37,11 @@ pub(super) fn check_header(path: &Path, connection: &Connection) -> Result<(), O
             known,
         });
     }
-    if found < known {
+    if found < 1 {
         let detail = format!("version {found} was never written by this program");
         return Err(corrupt(path, detail));
     }
-    Ok(())
+    Ok(found)
 }
 
 /// Whether the pages of the file hang together.

@@ -2,9 +2,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use vcm_recovery::alert::Fact;
 use vcm_recovery::attempt::{Intent, Outcome, Report};
-use vcm_recovery::event::{Closing, EVENT_SCHEMA, ModuleSummary, Ruling, RungVerdict, Summary};
+use vcm_recovery::event::{
+    Closing, EVENT_SCHEMA, LoadClass, ModuleSummary, Ruling, RungVerdict, Summary,
+};
 use vcm_recovery::guard::Guard;
-use vcm_recovery::ids::{AttemptId, ObservationId};
+use vcm_recovery::ids::{AttemptId, ObservationId, RequestId};
 use vcm_recovery::incident::{Actor, Ending, Latch, Standing};
 use vcm_recovery::observation::{Condition, HardserverLook, Network};
 use vcm_recovery::page::PageReason;
@@ -51,6 +53,7 @@ fn intent() -> Intent {
             Step::Wait(30_000),
         ],
         healthy_before: BTreeSet::from([ModuleNumber::try_from(2).unwrap()]),
+        approval: Some(RequestId(3)),
     }
 }
 
@@ -59,6 +62,7 @@ fn summary() -> Summary {
         module: ModuleNumber::try_from(7).unwrap(),
         condition: Condition::Failed,
         network: Network::Good,
+        load: Some(LoadClass::High),
     };
     Summary {
         observation: Some(ObservationId::from_bits(2)),
@@ -131,8 +135,9 @@ fn every_kind() -> Vec<Change> {
         Change::PageRaised {
             reason,
             text: "nobody answers".to_owned(),
+            hsm: None,
         },
-        Change::PageCleared { reason },
+        Change::PageCleared { reason, hsm: None },
     ]
 }
 
@@ -140,7 +145,7 @@ fn event(change: Change, target: Option<Target>) -> Event {
     let incident = target
         .as_ref()
         .map(|target| IncidentId::new(target, Time::from_millis(5)));
-    let host = "tenant-1".parse().unwrap();
+    let host = Some("tenant-1".parse().unwrap());
     Event {
         seq: 4,
         schema: EVENT_SCHEMA,

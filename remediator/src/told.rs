@@ -1,6 +1,8 @@
-//! Events and steps in words, for the page.
+//! Events and steps in words, for the page, the log and the command line.
 
+use vcm_recovery::approval::{Choice, Request};
 use vcm_recovery::attempt::Report;
+use vcm_recovery::control::{Resolution, Resolved};
 use vcm_recovery::event::{Change, Ruling, Summary};
 use vcm_recovery::step::{Program, Step};
 use vcm_recovery::verdict::Verdict;
@@ -9,7 +11,7 @@ use vcm_recovery::verdict::Verdict;
 const REASONS_MAX: usize = 3;
 
 /// A step as an operator would type it.
-pub(super) fn step(step: Step) -> String {
+pub(crate) fn step(step: Step) -> String {
     match (step.command(), step) {
         (Some((program, arguments)), _) => {
             let program = match program {
@@ -25,7 +27,7 @@ pub(super) fn step(step: Step) -> String {
 }
 
 /// What happened, in one line.
-pub(super) fn change(change: &Change) -> String {
+pub(crate) fn change(change: &Change) -> String {
     match change {
         Change::FactChanged(fact) => {
             let verb = if fact.firing { "fires" } else { "has ended" };
@@ -58,7 +60,86 @@ pub(super) fn change(change: &Change) -> String {
             }
         },
         Change::PageRaised { text, .. } => format!("a human is needed: {text}"),
-        Change::PageCleared { reason } => format!("no longer needed: {}", reason.as_str()),
+        Change::PageCleared { reason, .. } => format!("no longer needed: {}", reason.as_str()),
+        Change::ApprovalAsked(request) => asked(request),
+        Change::ApprovalAnswered { request, answer } => {
+            let choice = match answer.choice {
+                Choice::Approve(rung) => format!("approves {rung}"),
+                Choice::Deny => "decides for nothing".to_owned(),
+            };
+            let (by, reason) = (&answer.by, &answer.reason);
+            format!("request {request}: {by} {choice}: {reason}")
+        }
+        Change::ApprovalUsed { request, attempt } => {
+            format!("request {request}: the approval is used by attempt {attempt}")
+        }
+        Change::ApprovalExpired { request, why } => format!("request {request} is void: {why}"),
+        Change::Paused(pause) => {
+            format!("everything is paused by {}: {}", pause.by, pause.reason)
+        }
+        Change::Resumed(end) => format!("the pause is ended by {}: {}", end.by, end.reason),
+        Change::Held(hold) => format!("held by {}: {}", hold.by, hold.reason),
+        Change::Released(end) => format!("the hold is ended by {}: {}", end.by, end.reason),
+        Change::HumanResolved(resolution) => resolved(resolution),
+        Change::ShadowStarted(shadow) => {
+            let steps: Vec<String> = shadow.steps.iter().map(|planned| step(*planned)).collect();
+            format!("{} would have been run: {}", shadow.rung, steps.join("; "))
+        }
+        Change::FleetShareReleased { attempt } => {
+            format!("attempt {attempt} no longer keeps the fleet from restarts and clears")
+        }
+        Change::LoadShed(order) => {
+            format!("load of HSM {} is to be shed: {}", order.hsm, order.why)
+        }
+        Change::LoadRestored(order) => {
+            format!("load of HSM {} is to be restored: {}", order.hsm, order.why)
+        }
+        Change::LoadReported(report) => {
+            let came = report.failure.as_deref().unwrap_or("done");
+            format!(
+                "load of HSM {}: {}: {came}",
+                report.hsm,
+                report.action.as_str()
+            )
+        }
+        Change::PolicyLoaded(_) => "another policy decides from now on".to_owned(),
+        Change::GapFound { since } => format!(
+            "the remediator did not run since {} ms; caps on restart and clear wait for a person's word",
+            since.as_millis()
+        ),
+        Change::ClockStepped { milliseconds } => {
+            format!("the wall clock stepped by {milliseconds} ms; the program's time went on")
+        }
+    }
+}
+
+fn asked(request: &Request) -> String {
+    let alternatives: Vec<String> = request
+        .alternatives
+        .iter()
+        .map(|offered| format!("{} (disrupts {})", offered.scope.rung, offered.disrupts))
+        .collect();
+    let id = request.id;
+    format!(
+        "request {id}: a person decides: {}; or nothing",
+        alternatives.join("; ")
+    )
+}
+
+fn resolved(resolution: &Resolution) -> String {
+    let (by, reason) = (&resolution.by, &resolution.reason);
+    match resolution.what {
+        Resolved::Attempt { attempt, outcome } => {
+            format!(
+                "{by} says that attempt {attempt} has {}: {reason}",
+                outcome.as_str()
+            )
+        }
+        Resolved::Reopened => format!("{by} has the ladder begin anew: {reason}"),
+        Resolved::Closed => format!("{by} closes the incident: {reason}"),
+        Resolved::GapConfirmed => {
+            format!("{by} confirms the time in which the remediator did not run: {reason}")
+        }
     }
 }
 
@@ -109,7 +190,7 @@ fn decided(ruling: &Ruling) -> String {
 }
 
 /// When a verdict ends by itself.
-pub(super) const fn until(verdict: &Verdict) -> Option<vcm_recovery::time::Time> {
+pub(crate) const fn until(verdict: &Verdict) -> Option<vcm_recovery::time::Time> {
     match verdict {
         Verdict::Refuse { until, .. } => *until,
         Verdict::Pass | Verdict::NotApplicable(_) | Verdict::Skip(_) | Verdict::Ask(_) => None,

@@ -1,0 +1,86 @@
+//! What belongs to no host, folded from the events without one.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::control::{Pause, Resolved};
+use crate::event::{Change, Event};
+use crate::ids::HsmName;
+use crate::page::PageReason;
+use crate::policy::Policy;
+use crate::time::Time;
+
+use super::load::{self, Shed};
+
+/// A time without the remediator that is longer than this does not free the caps on restart and
+/// clear by itself.
+pub const GAP_MIN: Duration = Duration::from_secs(24 * 3600);
+
+/// The fleet's own state.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FleetState {
+    /// The pause, also one whose time is over.
+    pub pause: Option<Pause>,
+    /// For how long in all the remediator did not run, not confirmed by anybody.
+    pub unconfirmed_gap: Duration,
+    /// Where load is shed, or was asked to be.
+    pub sheds: BTreeMap<HsmName, Shed>,
+    /// When load was last to return: it is not taken again at once.
+    pub restored: BTreeMap<HsmName, Time>,
+    /// Open pages that are about no target, and since when.
+    pub pages: BTreeMap<(Option<HsmName>, PageReason), Time>,
+    /// The policy that was recorded last.
+    pub policy: Option<Box<Policy>>,
+}
+
+impl FleetState {
+    /// Applies one stored event; those of a host change nothing here.
+    pub fn apply(&mut self, event: &Event) {
+        if event.entry.host.is_none() {
+            self.apply_change(&event.entry.change, event.time, event.seq);
+        }
+    }
+
+    fn apply_change(&mut self, change: &Change, time: Time, seq: u64) {
+        match change {
+            Change::Paused(pause) => self.pause = Some(pause.clone()),
+            Change::Resumed(_) => self.pause = None,
+            Change::GapFound { since } => self.unconfirmed_gap += time.since(*since),
+            Change::HumanResolved(resolution) => {
+                if resolution.what == Resolved::GapConfirmed {
+                    self.unconfirmed_gap = Duration::ZERO;
+                }
+            }
+            Change::PolicyLoaded(policy) => self.policy = Some(policy.clone()),
+            Change::PageRaised { reason, hsm, .. } => {
+                self.pages.entry((hsm.clone(), *reason)).or_insert(time);
+            }
+            Change::PageCleared { reason, hsm } => {
+                self.pages.remove(&(hsm.clone(), *reason));
+            }
+            Change::LoadShed(order) => load::shed(&mut self.sheds, order, (time, seq)),
+            Change::LoadRestored(order) => {
+                self.restored.insert(order.hsm.clone(), time);
+                load::restored(&mut self.sheds, order, seq);
+            }
+            Change::LoadReported(report) => load::reported(&mut self.sheds, report, time),
+            Change::FactChanged(_)
+            | Change::Observed(_)
+            | Change::Decided(_)
+            | Change::IncidentOpened
+            | Change::IncidentLatched { .. }
+            | Change::IncidentClosed(_)
+            | Change::IntentReserved(_)
+            | Change::AttemptReported { .. }
+            | Change::ApprovalAsked(_)
+            | Change::ApprovalAnswered { .. }
+            | Change::ApprovalUsed { .. }
+            | Change::ApprovalExpired { .. }
+            | Change::Held(_)
+            | Change::Released(_)
+            | Change::ShadowStarted(_)
+            | Change::FleetShareReleased { .. }
+            | Change::ClockStepped { .. } => {}
+        }
+    }
+}

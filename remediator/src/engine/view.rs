@@ -1,0 +1,86 @@
+//! What a decision needs beyond the states: watchdog, silences, ownership; and the view of the fleet
+//! put together from all of it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use vcm_recovery::fleet::{FleetView, Ownership, Silences};
+use vcm_recovery::state::HostState;
+use vcm_recovery::time::Time;
+
+use super::EngineParts;
+use crate::webhook::Watchdog;
+
+/// Storms and loads are put together anew at most this often: over a large fleet that takes
+/// milliseconds, and every host asks at every look.
+const VIEW_FRESH: Duration = Duration::from_millis(500);
+
+/// What the engine asks when it decides.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// When the watchdog was last heard of.
+    pub watchdog: Arc<Watchdog>,
+    /// Which alerts are silenced.
+    pub silences: Arc<dyn Fn(Time) -> Silences + Send + Sync>,
+    /// Whether the store is still ours.
+    pub ownership: Arc<dyn Fn() -> Ownership + Send + Sync>,
+    /// The newest storms and loads.
+    pub(super) newest: Arc<Newest>,
+}
+
+/// The part of the view that is not put together for each decision.
+#[derive(Debug, Default)]
+pub(super) struct Newest(Mutex<Option<(Time, FleetView)>>);
+
+impl Surroundings {
+    /// What a remediator without Alertmanager's API is surrounded by.
+    #[must_use]
+    pub fn new(watchdog: Arc<Watchdog>) -> Self {
+        Self {
+            watchdog,
+            silences: Arc::new(|_| Silences::NotAsked),
+            ownership: Arc::new(|| Ownership::Ours),
+            newest: Arc::default(),
+        }
+    }
+}
+
+impl EngineParts {
+    /// The newest known state of everything. What is in flight and a pause are always the newest
+    /// known; storms and loads may be [`VIEW_FRESH`] old.
+    pub(super) fn fleet_view(&self, now: Time) -> FleetView {
+        let hosts = self.board.all();
+        let hosts = hosts.iter().map(AsRef::as_ref);
+        let fleet = self.board.fleet();
+        let slow = self.slow_view(hosts.clone(), now);
+        let around = &self.surroundings;
+        FleetView {
+            pause: fleet.pause.clone().filter(|pause| pause.active(now)),
+            unconfirmed_gap: fleet.unconfirmed_gap,
+            storms: slow.storms,
+            loads: slow.loads,
+            watchdog: around.watchdog.last(),
+            silences: (around.silences)(now),
+            ownership: (around.ownership)(),
+            ..FleetView::of(hosts)
+        }
+    }
+
+    fn slow_view<'a>(
+        &self,
+        hosts: impl Iterator<Item = &'a HostState> + Clone,
+        now: Time,
+    ) -> FleetView {
+        let newest = &self.surroundings.newest.0;
+        let mut newest = newest.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*newest {
+            Some((at, view)) if now.since(*at) < VIEW_FRESH => view.clone(),
+            Some(_) | None => {
+                let fleet = self.board.fleet();
+                let view = FleetView::new(hosts, &fleet, &self.inventory, &self.policy, now);
+                *newest = Some((now, view.clone()));
+                view
+            }
+        }
+    }
+}
