@@ -4,8 +4,13 @@
 //! decides is not written down a second time: the model calls the program's own pure functions, and
 //! only the shell around them (files, processes, the network) is modelled. [`check`](check::check)
 //! visits every state that can be reached and asks every property in each.
+//!
+//! ```text
+//! runner    one host: journal, fencing and resume, with an old, a new and a foreign remediator
+//! ```
 
 pub mod check;
+pub mod runner;
 
 use check::Outcome;
 
@@ -22,4 +27,4 @@ pub enum Size {
 pub type Check = fn(Size, usize) -> Vec<Outcome>;
 
 /// Every model by name.
-pub const MODELS: &[(&str, Check)] = &[];
+pub const MODELS: &[(&str, Check)] = &[("runner", runner::check)];
