@@ -22,6 +22,7 @@ mod answer;
 mod error;
 mod fetch;
 mod poller;
+pub mod pulled;
 
 pub use error::PeerError;
 pub use poller::{Poller, PollerError};

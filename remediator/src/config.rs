@@ -26,6 +26,8 @@ mod policy;
 mod raw;
 mod remarks;
 mod site;
+mod storm;
+mod windows;
 
 pub use host_files::HostFiles;
 

@@ -19,6 +19,7 @@ use vcm_recovery::inventory::Inventory;
 use vcm_recovery::policy::Policy;
 use vcm_recovery::time::Time;
 
+use crate::alertmanager::Alertmanagers;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::store::Store;
@@ -63,6 +64,8 @@ pub struct Receiver {
     pub metrics: Arc<Metrics>,
     /// Where the watchdog is recorded.
     pub watchdog: Arc<Watchdog>,
+    /// Who is asked for the alerts that were cut off a body, if anybody is.
+    pub alertmanagers: Option<Alertmanagers>,
     /// Limit of a body, in bytes.
     pub body_max: usize,
     /// What the header `Authorization` must hold, if anything.
@@ -155,6 +158,9 @@ impl Receiver {
         }
         if intake.truncated > 0 {
             self.metrics.alerts_truncated(intake.truncated);
+            if let Some(alertmanagers) = &self.alertmanagers {
+                alertmanagers.ask_now();
+            }
         }
         let took = self.clock.now().since(received_at);
         self.metrics.webhook_accepted(intake.total as u64, took);

@@ -186,6 +186,7 @@ impl Program {
             deliver: OnceLock::from(delivered.clone() as Arc<dyn Deliver>),
             metrics: Arc::clone(&metrics),
             watchdog: Arc::default(),
+            alertmanagers: None,
             body_max: BODY_MAX,
             token,
         };
@@ -674,6 +675,7 @@ async fn nothing_is_accepted_before_the_engine_runs() {
         store: Arc::clone(&program.app.store),
         metrics: Arc::clone(&program.app.metrics),
         watchdog: Arc::default(),
+        alertmanagers: None,
         body_max: BODY_MAX,
         token: None,
     };

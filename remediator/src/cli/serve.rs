@@ -1,6 +1,7 @@
 //! `vcm-remediator serve`: wires the parts together, runs them, and ends when one of them does.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use vcm_recovery::event::Event;
+use vcm_recovery::fleet::Ownership;
 use vcm_recovery::ids::HostName;
 use vcm_recovery::state::HostState;
 use vcm_recovery::time::Time;
@@ -23,6 +25,7 @@ use vcm_telemetry::logging::LogFlags;
 use super::config_file::ConfigFile;
 
 use super::{EXIT_CONFIG, EXIT_FAILURE, no_runtime};
+use crate::alertmanager::{Poller, PollerError, pulled};
 use crate::board::Board;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Runner};
@@ -64,6 +67,8 @@ enum ServeError {
         #[source]
         source: io::Error,
     },
+    #[error("Alertmanager cannot be asked")]
+    Alertmanager(#[from] PollerError),
     #[error("the load hook cannot be used")]
     LoadHook(#[from] TrustError),
     #[error("cannot find this program's own file")]
@@ -133,6 +138,7 @@ struct Parts {
     app: Arc<App>,
     runners: BTreeMap<HostName, Runner>,
     load_hook: Option<Arc<dyn LoadHook>>,
+    poller: Option<Poller>,
     last_time: Option<Time>,
     address: SocketAddr,
 }
@@ -146,6 +152,11 @@ impl Parts {
     ) -> Result<Self, ServeError> {
         let hook = config.load.as_ref().and_then(|load| load.hook.as_ref());
         let load_hook = hook.map(load::hook).transpose()?;
+        let asking = config
+            .alertmanager
+            .as_ref()
+            .map(|config| Poller::new(config, Arc::clone(&clock)))
+            .transpose()?;
         let (inventory, policy) = (Arc::new(config.inventory), Arc::new(config.policy));
         let board = Arc::new(Board::default());
         let metrics = Arc::new(Metrics::new(&inventory, &policy, &board));
@@ -159,6 +170,9 @@ impl Parts {
             deliver: OnceLock::new(),
             metrics: Arc::clone(&metrics),
             watchdog: Arc::default(),
+            alertmanagers: asking
+                .as_ref()
+                .map(|(_, alertmanagers)| alertmanagers.clone()),
             body_max: config.web.body_max,
             token: config.web.token,
         };
@@ -179,6 +193,7 @@ impl Parts {
             app: Arc::new(app),
             runners: config.runners,
             load_hook,
+            poller: asking.map(|(poller, _)| poller),
             last_time,
             address: config.web.listen_address,
         })
@@ -195,7 +210,7 @@ impl Parts {
 
     /// Listens at once, so that readiness can be asked for; accepts alerts when the engine runs.
     async fn run(
-        self,
+        mut self,
         mut signals: Signals,
         store_ended: impl Future<Output = ()>,
     ) -> Result<(), ServeError> {
@@ -211,6 +226,7 @@ impl Parts {
         let mut engine = Engine::start(self.engine_parts()?).await?;
         // Set once: nothing else fills it.
         let _empty_before = self.app.receiver.deliver.set(engine.door());
+        let mut asking = self.ask_alertmanager(&engine);
         self.app.readiness.ready(Part::Engine);
         self.log_start();
         let end = tokio::select! {
@@ -218,6 +234,7 @@ impl Parts {
             () = engine.failed() => Err(self.failed(Part::Engine, "engine")),
             _ = tasks.join_next() => Err(self.failed(Part::Running, "listener")),
             () = store_ended => Err(self.failed(Part::Store, "store's writer")),
+            Some(_) = asking.join_next() => Err(self.failed(Part::Running, "Alertmanager's poller")),
             never = head_log::log_hourly(&*self.app.store) => match never {},
         };
         self.app
@@ -227,6 +244,36 @@ impl Parts {
         while tasks.join_next().await.is_some() {}
         head_log::log_head(&*self.app.store, "stop").await;
         end
+    }
+
+    /// Asks Alertmanager from now on, where one is configured.
+    fn ask_alertmanager(&mut self, engine: &Engine) -> JoinSet<Infallible> {
+        let mut tasks = JoinSet::new();
+        let alertmanagers = self.app.receiver.alertmanagers.clone();
+        if let (Some(poller), Some(alertmanagers)) = (self.poller.take(), alertmanagers) {
+            tasks.spawn(poller.run());
+            tasks.spawn(pulled::hand_on(
+                alertmanagers,
+                Arc::clone(&self.app.store),
+                engine.door(),
+                Arc::clone(&self.app.inventory),
+                Arc::clone(&self.app.policy),
+            ));
+        }
+        tasks
+    }
+
+    fn surroundings(&self) -> Surroundings {
+        let store = Arc::clone(&self.app.store);
+        let mut around = Surroundings::new(Arc::clone(&self.app.receiver.watchdog));
+        around.ownership = Arc::new(move || match store.ownership() {
+            Ok(()) => Ownership::Ours,
+            Err(lost) => Ownership::Lost(lost.to_string()),
+        });
+        if let Some(alertmanagers) = self.app.receiver.alertmanagers.clone() {
+            around.silences = Arc::new(move |now| pulled::silences(&alertmanagers, now));
+        }
+        around
     }
 
     async fn listen(&self) -> Result<TcpListener, ServeError> {
@@ -252,7 +299,7 @@ impl Parts {
                 .map(|(host, runner)| (host.clone(), connect(runner, &program)))
                 .collect(),
             load_hook: self.load_hook.clone(),
-            surroundings: Surroundings::new(Arc::clone(&app.receiver.watchdog)),
+            surroundings: self.surroundings(),
             last_time: self.last_time,
             on_event: Arc::new(move |event: &Event, before: Option<&HostState>| {
                 if let Some(before) = before {

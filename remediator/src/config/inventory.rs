@@ -29,8 +29,9 @@ const KINDS: [(&str, Kind); 3] = [
 ];
 
 /// The words for modes.
-pub(super) const MODES: [(&str, Mode); 2] = [
+pub(super) const MODES: [(&str, Mode); 3] = [
     (Mode::Observe.as_str(), Mode::Observe),
+    (Mode::Approve.as_str(), Mode::Approve),
     (Mode::Act.as_str(), Mode::Act),
 ];
 

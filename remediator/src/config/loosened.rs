@@ -38,6 +38,37 @@ pub(super) fn list(web: &Web, policy: &Policy) -> Vec<String> {
         ));
     }
     lines.extend(times(policy, &default));
+    let numbers = [
+        (
+            "storm.hsm_hosts",
+            policy.storm.hsm_hosts,
+            default.storm.hsm_hosts,
+        ),
+        (
+            "storm.fleet_hosts_min",
+            policy.storm.fleet_hosts_min,
+            default.storm.fleet_hosts_min,
+        ),
+        (
+            "storm.fleet_share_percent",
+            policy.storm.fleet_share_percent,
+            default.storm.fleet_share_percent,
+        ),
+        (
+            "flapping.incidents",
+            policy.flapping.incidents,
+            default.flapping.incidents,
+        ),
+    ];
+    for (name, value, default) in numbers.into_iter().filter(|(_, value, def)| value > def) {
+        lines.push(format!("policy.{name}: {value} instead of {default}"));
+    }
+    if policy.watchdog_alert.is_none() {
+        lines.push(
+            "watchdog_alert: restart and clear do not wait for a proof that alerts arrive"
+                .to_owned(),
+        );
+    }
     lines
 }
 
@@ -71,9 +102,8 @@ fn times(policy: &Policy, default: &Policy) -> Vec<String> {
     let time = |name: &str, of: fn(&Policy) -> Duration| {
         shorter(&format!("policy.{name}"), of(policy), of(default))
     };
-    let (ttl, default_ttl) = (policy.alert_ttl, default.alert_ttl);
     [
-        (ttl > default_ttl).then(|| instead_of("policy.alert_ttl", ttl, default_ttl)),
+        longer("policy.alert_ttl", policy.alert_ttl, default.alert_ttl),
         time("hardserver_down_not_before", |policy| {
             policy.hardserver_down_not_before
         }),
@@ -84,6 +114,21 @@ fn times(policy: &Policy, default: &Policy) -> Vec<String> {
             policy.network_settle_restart
         }),
         time("agreement_span", |policy| policy.agreement_span),
+        time("boot_window", |policy| policy.boot_window),
+        time("storm.window", |policy| policy.storm.window),
+        time("storm.calm", |policy| policy.storm.calm),
+        time("flapping.window", |policy| policy.flapping.window),
+        time("unknown_release", |policy| policy.unknown_release),
+        longer(
+            "policy.approval_ttl",
+            policy.approval_ttl,
+            default.approval_ttl,
+        ),
+        longer(
+            "policy.watchdog_max_age",
+            policy.watchdog_max_age,
+            default.watchdog_max_age,
+        ),
     ]
     .into_iter()
     .flatten()
@@ -120,6 +165,10 @@ fn of_rung(rung: Rung, policy: &RungPolicy, default: &RungPolicy) -> Vec<String>
 
 fn shorter(key: &str, value: Duration, default: Duration) -> Option<String> {
     (value < default).then(|| instead_of(key, value, default))
+}
+
+fn longer(key: &str, value: Duration, default: Duration) -> Option<String> {
+    (value > default).then(|| instead_of(key, value, default))
 }
 
 fn instead_of(key: &str, value: Duration, default: Duration) -> String {

@@ -13,6 +13,7 @@ use vcm_recovery::tier::Tier;
 use super::checker::Checker;
 use super::inventory::MODES;
 use super::raw::{self, Text};
+use super::{storm, windows};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -142,8 +143,35 @@ pub(super) fn checked(
             &LOOK_INTERVAL,
             default.verify_poll,
         ),
+        approval_ttl: span(
+            "approval_ttl",
+            &raw.approval_ttl,
+            &POSITIVE,
+            default.approval_ttl,
+        ),
+        watchdog_max_age: span(
+            "watchdog_max_age",
+            &raw.watchdog_max_age,
+            &POSITIVE,
+            default.watchdog_max_age,
+        ),
+        report_timeout: span(
+            "report_timeout",
+            &raw.report_timeout,
+            &POSITIVE,
+            default.report_timeout,
+        ),
+        unknown_release: span(
+            "unknown_release",
+            &raw.unknown_release,
+            &POSITIVE,
+            default.unknown_release,
+        ),
+        boot_window: span("boot_window", &raw.boot_window, &ANY, default.boot_window),
         ..default.clone()
     };
+    policy.storm = storm::storm(checker, &raw.storm, default.storm);
+    policy.flapping = storm::flapping(checker, &raw.flapping, default.flapping);
     policy.retry = rung(checker, "policy.retry", raw.retry, &default.retry, &policy);
     policy.restart = rung(
         checker,
@@ -247,7 +275,7 @@ fn rung(
             default.attempts_per_incident,
         ),
         approval: raw.approval.unwrap_or(default.approval),
-        windows: default.windows.clone(),
+        windows: windows::checked(checker, &key("windows"), raw.windows),
     }
 }
 

@@ -113,6 +113,15 @@ pub(super) struct Policy {
     pub(super) agreement_span: Option<Text>,
     pub(super) observe_interval: Option<Text>,
     pub(super) verify_poll: Option<Text>,
+    pub(super) approval_ttl: Option<Text>,
+    pub(super) watchdog_max_age: Option<Text>,
+    pub(super) report_timeout: Option<Text>,
+    pub(super) unknown_release: Option<Text>,
+    pub(super) boot_window: Option<Text>,
+    #[serde(default)]
+    pub(super) storm: Storm,
+    #[serde(default)]
+    pub(super) flapping: Flapping,
     #[serde(default)]
     pub(super) budgets: Budgets,
     #[serde(default)]
@@ -129,6 +138,7 @@ pub(super) struct Rung {
     pub(super) caps: Option<Vec<Cap>>,
     pub(super) attempts_per_incident: Option<Number>,
     pub(super) approval: Option<bool>,
+    pub(super) windows: Option<Vec<Window>>,
 }
 
 /// A [`Rung`] with the wait between `-M` and `-c`. Written out, because a flattened struct loses
@@ -142,6 +152,7 @@ pub(super) struct Clear {
     pub(super) caps: Option<Vec<Cap>>,
     pub(super) attempts_per_incident: Option<Number>,
     pub(super) approval: Option<bool>,
+    pub(super) windows: Option<Vec<Window>>,
     pub(super) wait: Option<Text>,
 }
 
@@ -155,6 +166,7 @@ impl Clear {
             caps: self.caps,
             attempts_per_incident: self.attempts_per_incident,
             approval: self.approval,
+            windows: self.windows,
         };
         (rung, self.wait)
     }
@@ -165,6 +177,32 @@ impl Clear {
 pub(super) struct Cap {
     pub(super) attempts: Number,
     pub(super) window: Text,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Window {
+    pub(super) days: Option<Vec<Text>>,
+    pub(super) from: Text,
+    pub(super) to: Text,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Storm {
+    pub(super) window: Option<Text>,
+    pub(super) calm: Option<Text>,
+    pub(super) hsm_hosts: Option<Number>,
+    pub(super) fleet_hosts_min: Option<Number>,
+    pub(super) fleet_share_percent: Option<Number>,
+    pub(super) stagger: Option<Text>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Flapping {
+    pub(super) incidents: Option<Number>,
+    pub(super) window: Option<Text>,
 }
 
 #[derive(Debug, Default, Deserialize)]

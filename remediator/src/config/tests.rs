@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use tempfile::NamedTempFile;
 use vcm_recovery::policy::{Mode, OthersHealthy};
+use vcm_recovery::time::Weekday;
 
 use super::*;
 
@@ -73,7 +74,7 @@ fn the_example_names_every_key_that_may_be_written() {
 #[test]
 fn every_problem_is_reported_at_once_with_its_key_and_line() {
     let text = "\
-mode: approve
+mode: automatic
 store: {path: remediator.sqlite}
 web: {listen_address: everywhere, max_body: 1KiB}
 inventory:
@@ -92,9 +93,12 @@ policy:
   retry: {verify: 30s, not_before: soon}
   budgets: {host: 0}
   others_healthy: maybe
+  restart: {windows: []}
+  storm: {hsm_hosts: 1, window: 2h}
+  flapping: {incidents: 1, window: 25h}
 ";
     let expected = [
-        "line 1: mode: \"approve\" is none of observe, act",
+        "line 1: mode: \"automatic\" is none of observe, approve, act",
         "line 2: store.path: \"remediator.sqlite\" is not an absolute path",
         "line 3: web.listen_address: invalid socket address syntax",
         "line 3: web.max_body: 1024 bytes are not within 64KiB and 256MiB",
@@ -113,6 +117,11 @@ policy:
         "line 17: policy.retry.not_before: \"soon\" is no duration",
         "line 18: policy.budgets.host: 0 is not within 1 and 100",
         "line 19: policy.others_healthy: \"maybe\" is none of skip, ask, allow",
+        "policy.restart.windows: there is no window",
+        "line 21: policy.storm.hsm_hosts: 1 is not within 2 and 1000",
+        "line 21: policy.storm.window: 2h is not within 1s and 1h",
+        "line 22: policy.flapping.incidents: 1 is not within 2 and 100",
+        "line 22: policy.flapping.window: 1day 1h is not within 1s and 1day",
     ];
     let found = problems(text);
     for start in expected {
@@ -237,6 +246,10 @@ policy:
   retry: {not_before: 1s, attempts_per_incident: 4, caps: [{attempts: 3, window: 30m}]}
   clear: {approval: false, caps: [{attempts: 1, window: 48h}]}
   budgets: {fleet_disruptive: 2}
+  boot_window: 1m
+  watchdog_max_age: 1h
+  flapping: {incidents: 5}
+watchdog_alert: ''
 ",
     ))
     .unwrap();
@@ -260,6 +273,10 @@ policy:
             "policy.network_settle: 59s instead of 1m",
             "policy.network_settle_restart: 9m instead of 10m",
             "policy.agreement_span: 9s instead of 10s",
+            "policy.boot_window: 1m instead of 5m",
+            "policy.watchdog_max_age: 1h instead of 10m",
+            "policy.flapping.incidents: 5 instead of 3",
+            "watchdog_alert: restart and clear do not wait for a proof that alerts arrive",
         ]
     );
 }
@@ -268,7 +285,7 @@ policy:
 fn stricter_values_are_taken_over_and_not_named_as_loosened() {
     let config = load(&small_with(
         "mode: act
-watchdog_alert: ''
+watchdog_alert: Heartbeat
 web: {max_body: 1048576}
 alerts: {VcmFailedLong: {tier: retry, scope: module}}
 policy:
@@ -284,7 +301,7 @@ policy:
     .unwrap();
     assert_eq!(config.loosened(), Vec::<String>::new());
     assert_eq!(config.policy.mode, Mode::Act);
-    assert_eq!(config.policy.watchdog_alert, None);
+    assert_eq!(config.policy.watchdog_alert.as_deref(), Some("Heartbeat"));
     assert_eq!(config.policy.clear_wait, Duration::from_secs(45));
     assert_eq!(config.policy.retry.verify, Policy::default().retry.verify);
     assert_eq!(config.web.body_max, 1 << 20);
@@ -373,4 +390,25 @@ fn the_example_of_the_host_is_one_that_its_runner_accepts() {
         expected,
         "both examples are about the same host"
     );
+}
+
+#[test]
+fn windows_are_times_of_the_week_and_may_reach_into_the_next_day() {
+    let windows = |windows: &str| {
+        let policy = format!("policy: {{restart: {{windows: {windows}}}}}\n");
+        load(&small_with(&policy)).map(|config| config.policy.restart.windows)
+    };
+    let parsed = windows("[{days: [monday, friday], from: \"20:00\", to: \"04:30\"}]").unwrap();
+    assert_eq!(parsed[0].days, [Weekday::Monday, Weekday::Friday].into());
+    assert_eq!(parsed[0].from_minute, 20 * 60);
+    assert_eq!(parsed[0].length, Duration::from_secs(8 * 3600 + 30 * 60));
+    let daily = windows("[{from: \"00:00\", to: \"24:00\"}]").unwrap();
+    assert_eq!(daily[0].days.len(), 7);
+    assert_eq!(daily[0].length, Duration::from_secs(24 * 3600));
+    for wrong in ["8:00", "08:60", "24:01", "25:00", "+8:00", "noon", "08-00"] {
+        let wrong = format!("[{{from: \"{wrong}\", to: \"10:00\"}}]");
+        assert!(windows(&wrong).is_err(), "{wrong}");
+    }
+    assert!(windows("[{days: [mon], from: \"08:00\", to: \"10:00\"}]").is_err());
+    assert!(windows("[{days: [], from: \"08:00\", to: \"10:00\"}]").is_err());
 }
