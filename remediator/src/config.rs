@@ -21,6 +21,7 @@ mod host_files;
 mod inventory;
 pub mod load;
 mod loosened;
+pub mod operators;
 mod peer;
 mod policy;
 mod raw;
@@ -59,6 +60,8 @@ pub struct Web {
     pub token: Option<Token>,
     /// Limit of a webhook body in bytes. Default 16 MiB.
     pub body_max: usize,
+    /// Who may order something. Default nobody.
+    pub operators: operators::Operators,
 }
 
 /// How a host runner is reached.
@@ -148,6 +151,7 @@ impl Config {
     #[must_use]
     pub fn loosened(&self) -> Vec<String> {
         let mut lines = loosened::list(&self.web, &self.policy);
+        lines.extend(operators::loosened(&self.web));
         lines.extend(self.load.as_ref().and_then(load::loosened));
         lines.extend(self.alertmanager.as_ref().and_then(alertmanager::loosened));
         lines

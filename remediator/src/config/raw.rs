@@ -42,6 +42,15 @@ pub(super) struct Web {
     pub(super) listen_address: Option<Text>,
     pub(super) bearer_token_file: Option<Text>,
     pub(super) max_body: Option<Text>,
+    #[serde(default)]
+    pub(super) operators: Vec<Operator>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Operator {
+    pub(super) name: Text,
+    pub(super) token_file: Text,
 }
 
 #[derive(Debug, Deserialize)]

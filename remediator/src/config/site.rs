@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::Web;
 use super::checker::Checker;
 use super::raw::{self, Text};
+use super::{Web, operators};
 use crate::webhook::BODY_MAX;
 use crate::webhook::auth::Token;
 
@@ -29,7 +29,9 @@ pub(super) fn store(checker: &mut Checker, raw: raw::Store) -> PathBuf {
 
 pub(super) fn web(checker: &mut Checker, raw: raw::Web) -> Web {
     let address = checker.parse_optional("web.listen_address", raw.listen_address.as_ref());
-    let token = raw.bearer_token_file.and_then(|file| token(checker, &file));
+    let file = raw.bearer_token_file.as_ref();
+    let token = file.and_then(|file| token(checker, "web.bearer_token_file", file));
+    let operators = operators::checked(checker, raw.operators, token.as_ref());
     let body_max = raw
         .max_body
         .map_or(BODY_MAX, |text| body_max(checker, &text));
@@ -37,12 +39,12 @@ pub(super) fn web(checker: &mut Checker, raw: raw::Web) -> Web {
         listen_address: address.unwrap_or(LISTEN_ADDRESS),
         token,
         body_max,
+        operators,
     }
 }
 
 /// The token in the file, without the white space around it.
-fn token(checker: &mut Checker, file: &Text) -> Option<Token> {
-    let key = "web.bearer_token_file";
+pub(super) fn token(checker: &mut Checker, key: &str, file: &Text) -> Option<Token> {
     let path = checker.path(key, Some(file), "");
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
@@ -58,6 +60,12 @@ fn token(checker: &mut Checker, file: &Text) -> Option<Token> {
     let text = text.trim();
     if text.len() < TOKEN_LENGTH_MIN {
         let message = format!("the token is shorter than {TOKEN_LENGTH_MIN} characters");
+        checker.problem_at(key, file, message);
+        return None;
+    }
+    if text.contains(char::is_control) {
+        let message = "the token is several lines or holds another control character: \
+                       nobody can send it";
         checker.problem_at(key, file, message);
         return None;
     }
