@@ -26,6 +26,7 @@ use crate::time::Time;
 use crate::verify;
 
 mod asking;
+pub mod explain;
 mod ladder;
 mod lifecycle;
 mod pages;
@@ -97,14 +98,7 @@ pub fn decide(
     site: Site<'_>,
     now: Time,
 ) -> Decision {
-    let mut draft = Draft {
-        state: state.clone(),
-        changes: Vec::new(),
-        evidence,
-        fleet,
-        site,
-        now,
-    };
+    let mut draft = draft(state, evidence, fleet, site, now);
     draft.open_incidents();
     draft.record_look();
     let targets: Vec<Target> = draft.state.incidents.keys().cloned().collect();
@@ -121,6 +115,23 @@ pub fn decide(
         actions,
         proposal,
         next_wake,
+    }
+}
+
+fn draft<'a>(
+    state: &HostState,
+    evidence: &'a Evidence,
+    fleet: &'a FleetView,
+    site: Site<'a>,
+    now: Time,
+) -> Draft<'a> {
+    Draft {
+        state: state.clone(),
+        changes: Vec::new(),
+        evidence,
+        fleet,
+        site,
+        now,
     }
 }
 

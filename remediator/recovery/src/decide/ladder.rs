@@ -69,7 +69,7 @@ impl Draft<'_> {
     }
 
     /// Goes up the rungs until one may start, or must not, or none is left.
-    fn ladder(&self, incident: &Incident) -> (Standing, Vec<RungVerdict>) {
+    pub(super) fn ladder(&self, incident: &Incident) -> (Standing, Vec<RungVerdict>) {
         let mut verdicts = Vec::new();
         let approved = incident.request.as_ref().and_then(Request::approved);
         for &rung in rungs_of(incident) {
