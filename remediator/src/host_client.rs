@@ -16,6 +16,7 @@ use vcm_recovery::observation::{OBSERVATION_SCHEMA, Observation};
 use vcm_recovery::tier::Rung;
 
 use crate::host::document::{Answer, Answered, Reported, Status};
+use crate::host::fence::Caller;
 
 /// The longest look: `enquiry` may take 50 s, the rest runs beside it.
 const OBSERVE_DEADLINE: Duration = Duration::from_secs(60);
@@ -44,10 +45,10 @@ pub trait HostRunner: fmt::Debug + Send + Sync {
     fn result(&self, attempt: AttemptId) -> Call<'_, Status>;
 
     /// Orders an open critical section to be finished.
-    fn resume(&self, attempt: AttemptId, epoch: Epoch) -> Call<'_, Answer>;
+    fn resume(&self, attempt: AttemptId, caller: Caller) -> Call<'_, Answer>;
 
     /// Makes sure that an attempt never starts, unless it already has.
-    fn tombstone(&self, attempt: AttemptId, epoch: Epoch) -> Call<'_, Status>;
+    fn tombstone(&self, attempt: AttemptId, caller: Caller) -> Call<'_, Status>;
 }
 
 /// An attempt as the host runner is told of it: a tier and a parsed number, never a command.
@@ -172,26 +173,28 @@ fn excerpt(stdout: &[u8], stderr: &[u8]) -> String {
         .collect()
 }
 
-fn attempt_arguments(attempt: AttemptId, epoch: Epoch) -> Vec<String> {
+fn attempt_arguments(attempt: AttemptId, caller: Caller) -> Vec<String> {
     vec![
         "--attempt".to_owned(),
         attempt.to_string(),
         "--epoch".to_owned(),
-        epoch.to_string(),
+        caller.epoch.to_string(),
+        "--store".to_owned(),
+        caller.store.to_string(),
     ]
 }
 
 impl Order {
     /// The order as arguments: fixed words, parsed numbers and ids.
     fn arguments(&self) -> Vec<String> {
-        let mut arguments = attempt_arguments(self.attempt, self.epoch);
+        let (epoch, store) = (self.epoch, self.store);
+        let mut arguments = attempt_arguments(self.attempt, Caller { epoch, store });
         let esn = self
             .esn
             .as_ref()
             .map_or_else(|| "unconfirmed".to_owned(), ToString::to_string);
         let max_age = format!("{}ms", self.max_age.as_millis());
         for (flag, value) in [
-            ("--store", self.store.to_string()),
             ("--tier", self.rung.to_string()),
             ("--esn", esn),
             ("--observation", self.observation.to_string()),
@@ -236,8 +239,8 @@ impl HostRunner for LocalRunner {
         })
     }
 
-    fn resume(&self, attempt: AttemptId, epoch: Epoch) -> Call<'_, Answer> {
-        let arguments = attempt_arguments(attempt, epoch);
+    fn resume(&self, attempt: AttemptId, caller: Caller) -> Call<'_, Answer> {
+        let arguments = attempt_arguments(attempt, caller);
         Box::pin(async move {
             answer(
                 self.call("resume", arguments, ORDER_DEADLINE).await?,
@@ -246,8 +249,8 @@ impl HostRunner for LocalRunner {
         })
     }
 
-    fn tombstone(&self, attempt: AttemptId, epoch: Epoch) -> Call<'_, Status> {
-        let arguments = attempt_arguments(attempt, epoch);
+    fn tombstone(&self, attempt: AttemptId, caller: Caller) -> Call<'_, Status> {
+        let arguments = attempt_arguments(attempt, caller);
         Box::pin(async move {
             status(
                 self.call("tombstone", arguments, RESULT_DEADLINE).await?,

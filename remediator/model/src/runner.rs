@@ -39,17 +39,12 @@ use stateright::{Model, Property};
 use vcm_recovery::ids::{Epoch, StoreId};
 use vcm_recovery::tier::Rung;
 
+use vcm_remediator::host::fence::{self, Caller};
+
 use crate::Size;
 use crate::check::{self, Outcome};
 use actions::Action;
 use state::{Attempt, Left, Module, State};
-
-/// A remediator.
-#[derive(Clone, Copy, Debug)]
-struct Caller {
-    epoch: Epoch,
-    store: StoreId,
-}
 
 /// Old, new, foreign.
 const CALLERS: [Caller; 3] = [
@@ -127,8 +122,7 @@ impl Host {
 
     /// Before anybody asked, or with the old remediator known.
     fn beginning(&self, known: bool) -> State {
-        let old = CALLERS[0];
-        let asked = || vcm_remediator::host::fence::rule(None, old.epoch, Some(old.store)).ok();
+        let asked = || fence::rule(None, CALLERS[0]).ok();
         let fence = known.then(asked).flatten();
         State {
             fence,

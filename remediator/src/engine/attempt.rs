@@ -9,6 +9,7 @@ use vcm_telemetry::logging::chain;
 
 use super::actor::Actor;
 use crate::host::document::{Answer, Refusal, Status};
+use crate::host::fence::Caller;
 use crate::host_client::Order;
 use crate::store::{Reservation, StoreError};
 
@@ -130,8 +131,7 @@ impl Actor {
             let status = self.host.runner.result(attempt).await;
             let status = match status {
                 Ok(Status::NotFound) if !accepted => {
-                    let epoch = self.parts.store.identity().epoch;
-                    self.host.runner.tombstone(attempt, epoch).await
+                    self.host.runner.tombstone(attempt, self.caller()).await
                 }
                 status => status,
             };
@@ -149,6 +149,14 @@ impl Actor {
         Ok(())
     }
 
+    fn caller(&self) -> Caller {
+        let identity = self.parts.store.identity();
+        Caller {
+            epoch: identity.epoch,
+            store: identity.store_id,
+        }
+    }
+
     /// Has an open critical section finished on the host.
     pub(super) async fn resume(&mut self, attempt: AttemptId) -> Result<(), StoreError> {
         let Some(target) = self
@@ -159,8 +167,7 @@ impl Actor {
         else {
             return Ok(());
         };
-        let epoch = self.parts.store.identity().epoch;
-        match self.host.runner.resume(attempt, epoch).await {
+        match self.host.runner.resume(attempt, self.caller()).await {
             Ok(Answer::Accepted) => self.report(attempt, &target, Report::Accepted).await,
             // Somebody else may have finished it, as the host does at boot: the journal will tell.
             Ok(Answer::Refused(refusal)) => {

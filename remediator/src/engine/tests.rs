@@ -23,6 +23,7 @@ use vcm_recovery::time::Time;
 
 use super::*;
 use crate::host::document::{Answer, Status};
+use crate::host::fence::Caller;
 use crate::host_client::{Call, HostRunnerError, Order};
 use crate::store::chain::ChainHead;
 use crate::store::ownership::NotOwner;
@@ -173,14 +174,14 @@ impl HostRunner for ScriptedRunner {
         Box::pin(async { Ok(status) })
     }
 
-    fn resume(&self, attempt: AttemptId, _epoch: Epoch) -> Call<'_, Answer> {
+    fn resume(&self, attempt: AttemptId, _caller: Caller) -> Call<'_, Answer> {
         let mut script = self.0.lock().unwrap();
         script.resumes.push(attempt);
         script.status = Some(Status::Running);
         Box::pin(async { Ok(Answer::Accepted) })
     }
 
-    fn tombstone(&self, attempt: AttemptId, _epoch: Epoch) -> Call<'_, Status> {
+    fn tombstone(&self, attempt: AttemptId, _caller: Caller) -> Call<'_, Status> {
         self.0.lock().unwrap().tombstones.push(attempt);
         Box::pin(async { Ok(Status::Tombstoned) })
     }

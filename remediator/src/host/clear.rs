@@ -211,7 +211,15 @@ pub async fn finish(
         });
         tracing::info!(%module, ?seen, clears = progress.clears, "looked at the module");
         match decide(seen, progress.clears, waited) {
-            Next::Stop(end) => return Ok(end),
+            Next::Stop(end) => {
+                if !steps.all_gone().await? {
+                    return Ok(end);
+                }
+                // A command that outlived its time may have had its effect behind the look.
+                let wait = millis(config.clear_wait.max(CLEAR_SPACING));
+                progress.look_at = kernel::boottime_ms().saturating_add(wait);
+                waited = false;
+            }
             Next::Wait => waited = true,
             Next::Clear => {
                 steps

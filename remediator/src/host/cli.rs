@@ -15,6 +15,7 @@ use vcm_recovery::tier::Rung;
 use super::approval::ApprovalName;
 use super::config::{ConfigError, HostConfig};
 use super::document::{Answered, Reported};
+use super::fence::Caller;
 use super::launch::{self, Detached, Launch, Purpose};
 use super::observe::{self, Depth, kept};
 use super::run::{self, Order};
@@ -127,6 +128,9 @@ struct KnownArgs {
     /// The start of the remediator that asks.
     #[arg(long)]
     epoch: Epoch,
+    /// Its store, a UUID.
+    #[arg(long)]
+    store: StoreId,
 }
 
 /// The arguments of the command that a detached process runs for.
@@ -200,13 +204,10 @@ impl HostCommand {
                 let config = HostConfig::load(&config.file)?;
                 Ok(print(&result::reported(&config.state_dir, attempt)?)?)
             }
-            Self::Tombstone(KnownArgs {
-                config,
-                attempt,
-                epoch,
-            }) => {
-                let config = HostConfig::load(&config.file)?;
-                let status = tombstone::tombstone(&config.state_dir, attempt, epoch)?;
+            Self::Tombstone(arguments) => {
+                let config = HostConfig::load(&arguments.config.file)?;
+                let (attempt, caller) = (arguments.attempt, arguments.caller());
+                let status = tombstone::tombstone(&config.state_dir, attempt, caller)?;
                 Ok(print(&Reported::new(attempt, status))?)
             }
             Self::RunDetached(DetachedArgs { of, answer_to }) => {
@@ -219,8 +220,8 @@ impl HostCommand {
                 log();
                 let detached = Detached::detach(answer_to.as_deref())?;
                 let config = HostConfig::load(&of.config.file)?;
-                let KnownArgs { attempt, epoch, .. } = of;
-                Ok(resume::resume(&config, attempt, epoch, &detached).await?)
+                let caller = of.caller();
+                Ok(resume::resume(&config, of.attempt, caller, &detached).await?)
             }
         }
     }
@@ -300,10 +301,16 @@ impl RunArgs {
 }
 
 impl KnownArgs {
+    fn caller(&self) -> Caller {
+        let &Self { epoch, store, .. } = self;
+        Caller { epoch, store }
+    }
+
     fn words(&self, command: &str) -> Vec<OsString> {
         let mut words = self.config.words(command);
         words.extend(flag("--attempt", self.attempt));
         words.extend(flag("--epoch", self.epoch));
+        words.extend(flag("--store", self.store));
         words
     }
 }

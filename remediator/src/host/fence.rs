@@ -23,10 +23,19 @@ const SCHEMA: u32 = 1;
 #[serde(deny_unknown_fields)]
 pub struct Fence {
     schema: u32,
-    /// The store that this host is pinned to: the first one that ordered an attempt.
+    /// The store that this host is pinned to: the first one that asked for anything.
     pub store: Option<StoreId>,
     /// The highest epoch that was heard of.
     pub epoch: Epoch,
+}
+
+/// Who asks for something: a start of a remediator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// Which start.
+    pub epoch: Epoch,
+    /// Its store. Epochs of two stores have nothing to do with each other.
+    pub store: StoreId,
 }
 
 /// Why somebody is not listened to.
@@ -83,24 +92,23 @@ pub enum FenceError {
     Journal(#[from] JournalError),
 }
 
-/// Listens to epoch `epoch` of `store` from now on, and to no older one; or says why not.
-///
-/// A request that names no store is only about an attempt that the host knows, or never will.
+/// Listens to the caller from now on, and to no older start; or says why not.
 ///
 /// # Errors
 /// [`FenceError`], and then nothing may be done.
-pub fn admit(state_dir: &Path, epoch: Epoch, store: Option<StoreId>) -> Result<(), FenceError> {
+pub fn admit(state_dir: &Path, caller: Caller) -> Result<(), FenceError> {
     let path = state_dir.join("fence.json");
     let write = |source| FenceError::Write {
         path: path.clone(),
         source,
     };
     durable::create_directory(state_dir).map_err(write)?;
-    let _exclusive = exclusive(state_dir).map_err(write)?;
+    let _exclusive = exclusive(&state_dir.join("fence.lock")).map_err(write)?;
     let before = read(state_dir, &path)?;
-    let after = rule(before, epoch, store)?;
+    let after = rule(before, caller)?;
     if before == Some(after) {
-        return Ok(());
+        // Whoever wrote it may have died before it was durable.
+        return durable::sync_directory(state_dir).map_err(write);
     }
     let json = serde_json::to_vec(&after).map_err(|error| write(error.into()))?;
     durable::write(&path, &json).map_err(write)
@@ -110,30 +118,20 @@ pub fn admit(state_dir: &Path, epoch: Epoch, store: Option<StoreId>) -> Result<(
 ///
 /// # Errors
 /// If the one who asks is not listened to.
-pub fn rule(
-    before: Option<Fence>,
-    epoch: Epoch,
-    store: Option<StoreId>,
-) -> Result<Fence, FenceError> {
-    let Some(before) = before else {
-        return Ok(Fence {
-            schema: SCHEMA,
-            store,
-            epoch,
-        });
-    };
-    if let (Some(store), Some(pinned)) = (store, before.store)
-        && store != pinned
-    {
-        return Err(FenceError::ForeignStore { store, pinned });
-    }
-    if epoch < before.epoch {
-        let highest = before.epoch;
-        return Err(FenceError::LowerEpoch { epoch, highest });
+pub fn rule(before: Option<Fence>, caller: Caller) -> Result<Fence, FenceError> {
+    let Caller { epoch, store } = caller;
+    if let Some(before) = before {
+        if let Some(pinned) = before.store.filter(|&pinned| pinned != store) {
+            return Err(FenceError::ForeignStore { store, pinned });
+        }
+        if epoch < before.epoch {
+            let highest = before.epoch;
+            return Err(FenceError::LowerEpoch { epoch, highest });
+        }
     }
     Ok(Fence {
         schema: SCHEMA,
-        store: before.store.or(store),
+        store: Some(store),
         epoch,
     })
 }
@@ -157,11 +155,11 @@ fn read(state_dir: &Path, path: &Path) -> Result<Option<Fence>, FenceError> {
     }
 }
 
-/// One reader and writer at a time. Held for a moment only, unlike the host's lock.
-fn exclusive(state_dir: &Path) -> io::Result<File> {
+/// One process at a time, the others wait. Held for a moment only, unlike the host's lock.
+pub(super) fn exclusive(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.create(true).truncate(false).write(true);
-    let file = options.open(state_dir.join("fence.lock"))?;
+    let file = options.open(path)?;
     flock(&file, FlockOperation::LockExclusive)?;
     Ok(file)
 }
@@ -176,43 +174,30 @@ mod tests {
     const OURS: StoreId = StoreId::from_bits(1);
     const FOREIGN: StoreId = StoreId::from_bits(2);
 
-    fn admit_all(state_dir: &Path, asks: &[(u64, Option<StoreId>)]) -> Vec<bool> {
-        let ask = |&(epoch, store)| admit(state_dir, Epoch(epoch), store).is_ok();
+    fn admit_all(state_dir: &Path, asks: &[(u64, StoreId)]) -> Vec<bool> {
+        let ask = |&(epoch, store)| admit(state_dir, caller(epoch, store)).is_ok();
         asks.iter().map(ask).collect()
+    }
+
+    fn caller(epoch: u64, store: StoreId) -> Caller {
+        let epoch = Epoch(epoch);
+        Caller { epoch, store }
     }
 
     #[test]
     fn listens_to_the_first_store_and_to_no_older_epoch() {
         let directory = tempfile::tempdir().unwrap();
         let asks = [
-            (3, Some(OURS)),
-            (3, Some(OURS)),
-            (2, Some(OURS)),
-            (9, Some(FOREIGN)),
-            (4, Some(OURS)),
-            (3, None),
-            (5, None),
-            (4, Some(OURS)),
-            (5, Some(OURS)),
+            (3, OURS),
+            (3, OURS),
+            (2, OURS),
+            (9, FOREIGN),
+            (4, OURS),
+            (3, OURS),
         ];
         assert_eq!(
             admit_all(directory.path(), &asks),
-            [true, true, false, false, true, false, true, false, true]
-        );
-    }
-
-    #[test]
-    fn a_request_without_a_store_pins_none() {
-        let directory = tempfile::tempdir().unwrap();
-        let asks = [
-            (3, None),
-            (2, Some(OURS)),
-            (3, Some(OURS)),
-            (3, Some(FOREIGN)),
-        ];
-        assert_eq!(
-            admit_all(directory.path(), &asks),
-            [true, false, true, false]
+            [true, true, false, false, true, false]
         );
     }
 
@@ -220,7 +205,7 @@ mod tests {
     fn absent_lost_corrupt_and_unreadable_are_four_results() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("fence.json");
-        let result = || admit(directory.path(), Epoch(1), Some(OURS));
+        let result = || admit(directory.path(), caller(1, OURS));
         fs::create_dir(&path).unwrap();
         assert!(matches!(result(), Err(FenceError::Unreadable { .. })));
         fs::remove_dir(&path).unwrap();

@@ -1,11 +1,12 @@
 //! `host result`: what the journal of an attempt says, together with what lives of it.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use vcm_recovery::ids::AttemptId;
 
 use super::document::{Refusal, Reported, Status, StepReport};
+use super::durable;
 use super::journal::record::shown;
 use super::journal::story::{End, Finished, OutOfOrder, StepStory, Story, fold};
 use super::journal::{self, JournalError};
@@ -31,6 +32,15 @@ pub enum ResultError {
     /// Without the boot id nobody knows what lives.
     #[error("cannot read the boot id")]
     BootId(#[source] io::Error),
+    /// That its journal is there may not outlive a power cut.
+    #[error("cannot make the names in {} durable", path.display())]
+    Sync {
+        /// The directory of the journals.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
 }
 
 /// What became of an attempt.
@@ -60,6 +70,9 @@ pub fn reported(state_dir: &Path, attempt: AttemptId) -> Result<Reported, Result
         // A process that was seen dead may have written its last record after the story was read:
         // only a story that reads the same after that is all of it.
         if story.end.is_some() || alive == Alive::Runner || before.as_ref() == Some(&story) {
+            if story == Story::default() {
+                name_outlives_a_power_cut(state_dir)?;
+            }
             let status = status(&story, alive);
             let snapshot = story.accepted.and_then(|accepted| accepted.snapshot);
             return Ok(Reported {
@@ -69,6 +82,13 @@ pub fn reported(state_dir: &Path, attempt: AttemptId) -> Result<Reported, Result
         }
         before = Some(story);
     }
+}
+
+/// Without a record, that the journal is there is all that keeps the attempt from starting, and who
+/// created it may have died before its name was durable.
+fn name_outlives_a_power_cut(state_dir: &Path) -> Result<(), ResultError> {
+    let path = journal::directory(state_dir);
+    durable::sync_directory(&path).map_err(|source| ResultError::Sync { path, source })
 }
 
 /// A journal without a record is one that its process is about to begin, or died before it did.

@@ -8,6 +8,7 @@ use vcm_recovery::ids::{AttemptId, Epoch};
 
 use super::config::HostConfig;
 use super::document::{Answer, Answered, Refusal, chain};
+use super::fence::Caller;
 use super::journal::record::Record;
 use super::journal::story::{Section, Story, fold};
 use super::journal::{self, Journal, JournalError};
@@ -24,7 +25,7 @@ use super::{after_restart, clear, fence, hooks, kernel, liveness, result};
 pub async fn resume(
     config: &HostConfig,
     attempt: AttemptId,
-    epoch: Epoch,
+    caller: Caller,
     detached: &Detached,
 ) -> Result<(), JournalError> {
     let answer = |answer| detached.answer(&Answered { attempt, answer });
@@ -35,8 +36,8 @@ pub async fn resume(
             return Ok(());
         }
     };
-    let admitted = fence::admit(&config.state_dir, epoch, None).map_err(Refusal::error);
-    match admitted.and_then(|()| take_up(&config.state_dir, attempt, Some(epoch))) {
+    let admitted = fence::admit(&config.state_dir, caller).map_err(Refusal::error);
+    match admitted.and_then(|()| take_up(&config.state_dir, attempt, Some(caller.epoch))) {
         Ok(open) => {
             answer(Answer::Accepted);
             finish(config, attempt, open).await?;
@@ -94,6 +95,8 @@ struct Open {
     section: Section,
     story: Story,
     journal: Journal,
+    /// What could not be written.
+    unwritten: Option<Record>,
     now: kernel::Moment,
 }
 
@@ -111,14 +114,20 @@ fn take_up(state_dir: &Path, attempt: AttemptId, epoch: Option<Epoch>) -> Result
     let runner = own_identity().map_err(Refusal::error)?;
     let accepted = story.accepted.as_ref().map(|accepted| accepted.epoch);
     let epoch = epoch.or(accepted).unwrap_or_default();
+    let resumed = Record::Resumed { epoch, runner };
     // The section is finished even where that cannot be written down.
-    if let Err(error) = journal.append(Record::Resumed { epoch, runner }) {
-        tracing::error!(error = chain(&error), "going on without the journal");
-    }
+    let unwritten = match journal.append(resumed.clone()) {
+        Ok(()) => None,
+        Err(error) => {
+            tracing::error!(error = chain(&error), "going on without the journal");
+            Some(resumed)
+        }
+    };
     Ok(Open {
         section,
         story,
         journal,
+        unwritten,
         now,
     })
 }
@@ -128,11 +137,12 @@ async fn finish(config: &HostConfig, attempt: AttemptId, open: Open) -> Result<(
         section,
         story,
         journal,
+        unwritten,
         now,
     } = open;
     let log = journal::log_path(&config.state_dir, attempt);
     let next_index = story.steps.last().map_or(0, |step| step.index + 1);
-    let mut steps = Steps::new(config, journal, log, next_index, true);
+    let mut steps = Steps::new(config, journal, log, next_index, true).owing(unwritten);
     let end = match section {
         Section::Clear(module) => {
             let progress = clear::progress(&story, module, config.clear_wait, &now);

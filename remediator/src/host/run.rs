@@ -20,6 +20,7 @@ use vcm_recovery::tier::Rung;
 use super::approval::ApprovalName;
 use super::config::HostConfig;
 use super::document::{Answer, Answered, Refusal, chain};
+use super::fence::Caller;
 use super::journal::record::{Accepted, Record};
 use super::journal::story::Blocking;
 use super::journal::{self, Journal, JournalError};
@@ -136,7 +137,8 @@ fn begin(mut journal: Journal, accepted: Accepted) -> Result<(Journal, Accepted)
 }
 
 fn admit(state_dir: &Path, order: &Order) -> Result<(), Refusal> {
-    fence::admit(state_dir, order.epoch, Some(order.store)).map_err(Refusal::error)
+    let (epoch, store) = (order.epoch, order.store);
+    fence::admit(state_dir, Caller { epoch, store }).map_err(Refusal::error)
 }
 
 /// An attempt that is known starts no second time.

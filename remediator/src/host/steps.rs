@@ -34,6 +34,9 @@ pub struct Steps<'a> {
     log: PathBuf,
     next_index: u32,
     begun: bool,
+    /// Records that could not be written: nothing may be written before them, or what follows a
+    /// lost record would make no sense to who reads it.
+    unwritten: Vec<Record>,
     outliving: Vec<(String, Outliving)>,
 }
 
@@ -54,8 +57,16 @@ impl<'a> Steps<'a> {
             log,
             next_index,
             begun,
+            unwritten: Vec::new(),
             outliving: Vec::new(),
         }
+    }
+
+    /// Takes over a record that could not be written before.
+    #[must_use]
+    pub fn owing(mut self, unwritten: Option<Record>) -> Self {
+        self.unwritten.extend(unwritten);
+        self
     }
 
     /// Runs a command to its end. At its deadline it is ended where that is safe; a command that
@@ -93,6 +104,7 @@ impl<'a> Steps<'a> {
         hook: Hook,
         invocation: Invocation,
     ) -> Result<StepExit, JournalError> {
+        self.catch_up()?;
         self.journal.append(Record::HookStarted { hook })?;
         let mut ended = match runner::start(invocation.with_output_limit(OUTPUT_LIMIT)) {
             Ok(running) => {
@@ -126,16 +138,18 @@ impl<'a> Steps<'a> {
         })
     }
 
-    /// Waits until no command lives any more, however long that takes.
+    /// Waits until no command lives any more, however long that takes. Returns whether one did.
     ///
     /// # Errors
     /// Never once a command may have run.
-    pub async fn all_gone(&mut self) -> Result<(), JournalError> {
-        for (command, outliving) in std::mem::take(&mut self.outliving) {
+    pub async fn all_gone(&mut self) -> Result<bool, JournalError> {
+        let outliving = std::mem::take(&mut self.outliving);
+        let any = !outliving.is_empty();
+        for (command, outliving) in outliving {
             self.still_running(command)?;
             outliving.gone().await;
         }
-        Ok(())
+        Ok(any)
     }
 
     /// Writes the last record.
@@ -234,19 +248,37 @@ impl<'a> Steps<'a> {
     }
 
     fn record(&mut self, record: Record) -> Result<(), JournalError> {
-        match self.journal.append(record) {
+        self.unwritten.push(record);
+        match self.catch_up() {
             Err(error) if self.begun => {
-                tracing::error!(error = chain(&error), "going on without the journal");
+                let records = self.unwritten.len();
+                tracing::error!(
+                    records,
+                    error = chain(&error),
+                    "going on without the journal"
+                );
                 Ok(())
             }
             result => result,
         }
     }
+
+    /// Writes what could not be written before, in its order.
+    fn catch_up(&mut self) -> Result<(), JournalError> {
+        while let Some(record) = self.unwritten.first() {
+            self.journal.append(record.clone())?;
+            self.unwritten.remove(0);
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use vcm_recovery::ids::AttemptId;
+
     use super::*;
+    use crate::host::journal;
 
     /// A host whose nopclearfail leaves a file behind.
     fn host() -> (tempfile::TempDir, HostConfig) {
@@ -293,5 +325,25 @@ mod tests {
         let detail = String::new();
         begun.end(Record::Ended { detail }).await.unwrap();
         assert_eq!(calls(), "-m1 -c\n");
+    }
+
+    /// A `step_finished` without its `step_started` would make no sense to who reads the journal.
+    #[tokio::test]
+    async fn what_could_not_be_written_is_written_before_what_follows_it() {
+        let (root, config) = host();
+        let log = root.path().join("log");
+        let mut steps = Steps::new(&config, Journal::on_a_full_disk(), log, 3, true);
+        let attempt = AttemptId::from_bits(1);
+        steps.wait(Step::Wait(0), 0).await.unwrap();
+        steps.journal = Journal::create(root.path(), attempt).unwrap();
+        let detail = String::new();
+        steps.end(Record::Ended { detail }).await.unwrap();
+        let entries = journal::load(root.path(), attempt).unwrap().unwrap();
+        let records: Vec<Record> = entries.into_iter().map(|entry| entry.record).collect();
+        let step = Step::Wait(0);
+        assert_eq!(records.len(), 3);
+        assert_eq!(records[0], Record::StepStarted { index: 3, step });
+        assert!(matches!(records[1], Record::StepFinished { index: 3, .. }));
+        assert!(matches!(records[2], Record::Ended { .. }));
     }
 }

@@ -4,12 +4,13 @@
 //! and it never starts. No lock is needed for that, so that a host that is busy with another
 //! attempt can answer.
 
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use vcm_recovery::ids::{AttemptId, Epoch};
 
 use super::document::Status;
-use super::fence::{self, FenceError};
+use super::fence::{self, Caller, FenceError};
 use super::journal::record::Record;
 use super::journal::story::fold;
 use super::journal::{Journal, JournalError};
@@ -22,6 +23,15 @@ pub enum TombstoneError {
     /// Somebody asks who is not listened to.
     #[error("not permitted")]
     Fence(#[from] FenceError),
+    /// It could not be made sure that no other tombstone is written at the same time.
+    #[error("cannot take the lock {}", path.display())]
+    Lock {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// The tombstone could not be kept.
     #[error("the tombstone could not be kept")]
     Journal(#[from] JournalError),
@@ -38,9 +48,13 @@ pub enum TombstoneError {
 pub fn tombstone(
     state_dir: &Path,
     attempt: AttemptId,
-    epoch: Epoch,
+    caller: Caller,
 ) -> Result<Status, TombstoneError> {
-    fence::admit(state_dir, epoch, None)?;
+    fence::admit(state_dir, caller)?;
+    // Two at a time would write their records in the same place.
+    let path = state_dir.join("tombstone.lock");
+    let _alone = fence::exclusive(&path).map_err(|source| TombstoneError::Lock { path, source })?;
+    let Caller { epoch, .. } = caller;
     match Journal::create(state_dir, attempt) {
         Ok(mut journal) => {
             journal.append(Record::Tombstoned { epoch })?;

@@ -235,11 +235,27 @@ impl Estate {
     }
 
     pub(crate) fn resume(&self, attempt: &str) -> Said {
-        self.host(&["resume", "--attempt", attempt, "--epoch", "5"])
+        self.host(&[
+            "resume",
+            "--attempt",
+            attempt,
+            "--epoch",
+            "5",
+            "--store",
+            STORE,
+        ])
     }
 
     pub(crate) fn tombstone(&self, attempt: &str) -> Said {
-        self.host(&["tombstone", "--attempt", attempt, "--epoch", "5"])
+        self.host(&[
+            "tombstone",
+            "--attempt",
+            attempt,
+            "--epoch",
+            "5",
+            "--store",
+            STORE,
+        ])
     }
 
     /// Waits until the attempt has the status, and returns its result.

@@ -69,7 +69,7 @@ fn an_attempt_starts_once_and_only_for_the_newest_remediator_of_our_store() {
         "not_found",
         "a fenced order burns no id"
     );
-    let late = estate.host(&["tombstone", "--attempt", &attempt(9), "--epoch", "5"]);
+    let late = estate.tombstone(&attempt(9));
     assert_eq!(
         late.code,
         Some(1),
@@ -77,6 +77,34 @@ fn an_attempt_starts_once_and_only_for_the_newest_remediator_of_our_store() {
         late.document
     );
     assert!(late.text("error").contains("older"));
+}
+
+/// Otherwise its epochs, which have nothing to do with ours, would lock our remediator out.
+#[test]
+fn a_foreign_store_can_neither_rule_out_nor_resume_nor_raise_the_epoch() {
+    let estate = Estate::new();
+    estate.set("failed");
+    assert_eq!(
+        estate.run(&attempt(1), "retry", &[]).text("answer"),
+        "accepted"
+    );
+    estate.comes_to(&attempt(1), "ended", SOON);
+    let foreign = "01935bd4-0f3a-7c11-8000-0000000000ff";
+    let asks = [
+        "--attempt",
+        &attempt(2),
+        "--epoch",
+        "99",
+        "--store",
+        foreign,
+    ];
+    let tombstone = estate.host(&[&["tombstone"], &asks[..]].concat());
+    assert_eq!(tombstone.code, Some(1));
+    assert!(tombstone.text("error").contains("pinned"));
+    let resume = estate.host(&[&["resume"], &asks[..]].concat());
+    assert!(resume.text("reason").contains("pinned"));
+    assert_eq!(estate.status(&attempt(2)), "not_found");
+    assert_eq!(estate.tombstone(&attempt(2)).text("status"), "tombstoned");
 }
 
 #[test]

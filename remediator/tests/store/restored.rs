@@ -3,8 +3,8 @@
 
 use std::fs;
 
-use vcm_recovery::ids::Epoch;
-use vcm_remediator::host::fence::{FenceError, admit};
+use vcm_recovery::ids::{Epoch, StoreId};
+use vcm_remediator::host::fence::{Caller, FenceError, admit};
 use vcm_remediator::store::epoch::{BumpError, LEAP, bump};
 use vcm_remediator::store::open::OpenError;
 use vcm_remediator::store::{Store as _, StoreIdentity};
@@ -15,7 +15,7 @@ use crate::place::{Place, fact};
 fn start(place: &Place, host: &str) -> Result<StoreIdentity, FenceError> {
     let identity = place.store().identity();
     let state_dir = place.directory.path().join(host);
-    admit(&state_dir, identity.epoch, Some(identity.store_id)).map(|()| identity)
+    admit(&state_dir, caller(identity.epoch, identity.store_id)).map(|()| identity)
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn hosts_refuse_a_restored_store_until_its_epoch_was_bumped() {
     let identity = start(&place, "host").unwrap();
     assert_eq!(identity.epoch, Epoch(bumped.after.0 + 1));
     let state_dir = place.directory.path().join("host");
-    let old = admit(&state_dir, lost.epoch, Some(lost.store_id));
+    let old = admit(&state_dir, caller(lost.epoch, lost.store_id));
     assert!(
         old.is_err(),
         "a process of before that still lives is fenced off"
@@ -60,7 +60,7 @@ fn what_a_host_has_named_is_passed_and_a_lower_number_makes_no_shorter_leap() {
     let far = Epoch(5 * LEAP);
     let state_dir = place.directory.path().join("host");
     let store_id = place.store().identity().store_id;
-    admit(&state_dir, far, Some(store_id)).unwrap();
+    admit(&state_dir, caller(far, store_id)).unwrap();
     bump(&place.file(), Some(Epoch(3))).unwrap();
     assert!(matches!(
         start(&place, "host"),
@@ -127,4 +127,8 @@ fn a_bump_makes_no_store_and_touches_no_broken_one() {
         matches!(refused, BumpError::Open(OpenError::Newer { .. })),
         "{refused}"
     );
+}
+
+fn caller(epoch: Epoch, store: StoreId) -> Caller {
+    Caller { epoch, store }
 }

@@ -6,7 +6,7 @@ use vcm_recovery::step::Step;
 use vcm_remediator::host::after_restart;
 use vcm_remediator::host::clear;
 use vcm_remediator::host::document::Status;
-use vcm_remediator::host::fence;
+use vcm_remediator::host::fence::{self, Caller};
 use vcm_remediator::host::journal::story::{Blocking, Section, StepStory, Story};
 use vcm_remediator::host::liveness::Alive;
 use vcm_remediator::host::result::status;
@@ -22,8 +22,9 @@ const WAIT: Duration = Duration::from_secs(30);
 /// `fence::admit`: whether this remediator is listened to.
 pub(super) fn admit(host: &Host, state: &mut State, caller: usize, named: bool) -> bool {
     let asks = CALLERS[caller];
-    let store = named.then_some(asks.store);
-    let after = match fence::rule(state.fence, asks.epoch, store) {
+    let pinned = state.fence.and_then(|fence| fence.store);
+    let store = pinned.filter(|_| !named).unwrap_or(asks.store);
+    let after = match fence::rule(state.fence, Caller { store, ..asks }) {
         _ if host.breaks(Broken::FenceAdmitsAll) => return true,
         Ok(after) => Some(after),
         Err(_) => return false,

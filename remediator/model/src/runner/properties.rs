@@ -63,7 +63,7 @@ const ALWAYS: &[(&str, Is)] = &[
         let Some(new) = CALLERS.get(NEW) else {
             return false;
         };
-        rule(state.fence, new.epoch, Some(new.store)).is_ok()
+        rule(state.fence, *new).is_ok()
     }),
     (
         "L2 every journal can be read: no record follows an end, or a step that is not there",
@@ -305,6 +305,5 @@ fn resumed_before_clear(attempt: &Attempt) -> bool {
 
 fn refused(state: &State, caller: usize, why: impl Fn(&FenceError) -> bool) -> bool {
     let asks = CALLERS[caller];
-    state.fence.is_some()
-        && rule(state.fence, asks.epoch, Some(asks.store)).is_err_and(|error| why(&error))
+    state.fence.is_some() && rule(state.fence, asks).is_err_and(|error| why(&error))
 }
