@@ -291,11 +291,14 @@ impl Running {
 
     /// Ends the process group: TERM, grace, KILL. Returns whether all of it is gone.
     async fn stop(&mut self) -> bool {
-        if !self.invocation.discipline.kills() {
+        if !self.invocation.discipline.stops() {
             return false;
         }
         self.group.terminate();
         if !self.exits_within(self.invocation.grace()).await {
+            if !self.invocation.discipline.kills() {
+                return false;
+            }
             self.group.kill();
             if !self.exits_within(KILL_WAIT).await {
                 return false;
@@ -319,7 +322,7 @@ impl Running {
 
     async fn exited(mut self, exit: Exit) -> Run {
         let over = self.drain().await;
-        let left_behind = if self.invocation.discipline.kills() {
+        let left_behind = if self.invocation.discipline.stops() {
             !self.group.end_leftovers(self.invocation.grace()).await
         } else {
             !self.group.is_empty()

@@ -148,6 +148,25 @@ async fn kills_a_process_that_ignores_term() {
 }
 
 #[tokio::test]
+async fn a_command_that_is_never_killed_is_still_running_until_it_ends_itself() {
+    let directory = tempfile::tempdir().unwrap();
+    let go = directory.path().join("go");
+    let script = format!(
+        "trap '' TERM; while ! [ -e {} ]; do sleep 0.05; done",
+        go.display()
+    );
+    let ignores = run(shell(&script, SHORT).never_killed()).await.unwrap();
+    let Ending::TimedOut(Fate::StillRunning(outliving)) = ignores.ending else {
+        panic!("{:?}", ignores.ending)
+    };
+    assert!(outliving.identity().unwrap().is_alive());
+    std::fs::write(&go, "").unwrap();
+    assert_eq!(outliving.gone().await, Exit::Code(0));
+    let obeys = run(shell("sleep 60", SHORT).never_killed()).await.unwrap();
+    assert_timed_out_and_gone(&obeys);
+}
+
+#[tokio::test]
 async fn ends_the_children_of_a_process_that_hangs() {
     let run = run(shell("sleep 600 & echo $!; wait", SHORT))
         .await

@@ -24,6 +24,7 @@
 
 pub mod after_restart;
 pub mod approval;
+pub mod check;
 pub mod clear;
 pub mod cli;
 pub mod config;
@@ -44,4 +45,5 @@ pub mod run;
 pub mod section;
 pub mod snapshot;
 pub mod steps;
+pub mod sudoers;
 pub mod tombstone;

@@ -57,6 +57,9 @@ impl Group {
         if self.empties_within(grace).await {
             return true;
         }
+        if !self.armed {
+            return false;
+        }
         self.kill();
         self.empties_within(KILL_WAIT).await
     }

@@ -27,16 +27,20 @@ pub struct Invocation {
 /// What happens at the deadline and to processes that are left behind.
 #[derive(Debug)]
 pub(super) enum Discipline {
-    /// The whole group is ended.
-    Stop { grace: Duration },
+    /// The whole group is ended: by TERM, and then by KILL where that is allowed.
+    Stop { grace: Duration, kill: bool },
     /// Nothing is ever signalled; the output goes to a file, because a pipe that nobody reads any
     /// more would end the process by SIGPIPE.
     Leave { output: File },
 }
 
 impl Discipline {
-    pub(super) fn kills(&self) -> bool {
+    pub(super) fn stops(&self) -> bool {
         matches!(self, Self::Stop { .. })
+    }
+
+    pub(super) fn kills(&self) -> bool {
+        matches!(self, Self::Stop { kill: true, .. })
     }
 }
 
@@ -57,7 +61,10 @@ impl Invocation {
             env: Vec::new(),
             deadline,
             output_limit: OUTPUT_LIMIT,
-            discipline: Discipline::Stop { grace: GRACE },
+            discipline: Discipline::Stop {
+                grace: GRACE,
+                kill: true,
+            },
         }
     }
 
@@ -89,8 +96,19 @@ impl Invocation {
     /// Sets the time between TERM and KILL.
     #[must_use]
     pub fn with_grace(mut self, grace: Duration) -> Self {
-        if let Discipline::Stop { grace: current } = &mut self.discipline {
+        if let Discipline::Stop { grace: current, .. } = &mut self.discipline {
             *current = grace;
+        }
+        self
+    }
+
+    /// Ends the group by TERM only. For a command behind sudo: sudo passes a TERM on to what it
+    /// runs for root, while a KILL would end sudo alone, and nobody would know of its command any
+    /// more or end it when the time of its rule is over.
+    #[must_use]
+    pub fn never_killed(mut self) -> Self {
+        if let Discipline::Stop { kill, .. } = &mut self.discipline {
+            *kill = false;
         }
         self
     }
@@ -121,7 +139,7 @@ impl Invocation {
     #[must_use]
     pub fn grace(&self) -> Duration {
         match self.discipline {
-            Discipline::Stop { grace } => grace,
+            Discipline::Stop { grace, .. } => grace,
             Discipline::Leave { .. } => Duration::ZERO,
         }
     }

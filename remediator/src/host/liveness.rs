@@ -1,7 +1,8 @@
 //! Whether anything of an attempt still runs on this host.
 //!
 //! A process is one by its id *and* its start time, and only within the boot in which it was
-//! recorded.
+//! recorded. Where a command runs behind sudo, what is recorded is sudo: its command counts too, by
+//! the process group that both are in.
 
 use std::fs;
 
@@ -12,9 +13,14 @@ use super::journal::story::Story;
 /// Whether a process of this attempt lives: the one that runs it, or one that it started.
 #[must_use]
 pub fn lives(story: &Story, boot_id: &str) -> bool {
-    story.lives(boot_id, ProcessIdentity::is_alive, |leader| {
-        session_lives(leader, sessions())
-    })
+    let recorded = story.lives(boot_id, ProcessIdentity::is_alive, |leader| {
+        lives_on(leader, members().map(|member| member.session))
+    });
+    recorded
+        || story
+            .groups(boot_id)
+            .into_iter()
+            .any(|leader| lives_on(leader, members().map(|member| member.group)))
 }
 
 /// What of an attempt lives.
@@ -41,22 +47,21 @@ pub fn alive(story: &Story, boot_id: &str) -> Alive {
     }
 }
 
-/// A living process with its session.
+/// A living process.
 struct Member {
+    group: i32,
     session: i32,
 }
 
-/// Whether the session that `leader` made has a member. Its number stays taken as long as it has
-/// one, so that another process with the leader's id means that the session is gone.
-fn session_lives(leader: ProcessIdentity, members: impl Iterator<Item = Member>) -> bool {
+/// Whether the group or session that `leader` made is among those of living processes. Its number
+/// stays taken as long as it has a member, so that another process with the leader's id means that
+/// it is gone.
+fn lives_on(leader: ProcessIdentity, mut living: impl Iterator<Item = i32>) -> bool {
     let other = ProcessIdentity::of(leader.pid).is_some_and(|process| process != leader);
-    !other
-        && members
-            .into_iter()
-            .any(|member| member.session == leader.pid)
+    !other && living.any(|number| number == leader.pid)
 }
 
-fn sessions() -> impl Iterator<Item = Member> {
+fn members() -> impl Iterator<Item = Member> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     entries.filter_map(|entry| {
         let _pid: i32 = entry.file_name().to_str()?.parse().ok()?;
@@ -69,8 +74,9 @@ fn sessions() -> impl Iterator<Item = Member> {
 fn member(stat: &str) -> Option<Member> {
     let mut fields = stat.rsplit_once(") ")?.1.split(' ');
     let state = fields.next()?;
-    let session = fields.nth(2)?.parse().ok()?;
-    (!matches!(state, "Z" | "X" | "x")).then_some(Member { session })
+    let group = fields.nth(1)?.parse().ok()?;
+    let session = fields.next()?.parse().ok()?;
+    (!matches!(state, "Z" | "X" | "x")).then_some(Member { group, session })
 }
 
 #[cfg(test)]
@@ -82,23 +88,24 @@ mod tests {
 
     #[test]
     fn reads_the_session_after_a_name_with_parentheses() {
-        assert_eq!(member("42 (a ) Z 1) S 1 77 66 0 -1 8").unwrap().session, 66);
+        let found = member("42 (a ) Z 1) S 1 77 66 0 -1 8").unwrap();
+        assert_eq!((found.group, found.session), (77, 66));
         assert!(member("42 (sh) Z 1 77 66 0 -1 8").is_none());
         assert!(member("").is_none());
     }
 
     #[test]
-    fn a_session_lives_while_it_has_members_and_its_leader_was_not_replaced() {
+    fn lives_on_while_it_has_members_and_its_leader_was_not_replaced() {
         let pid = i32::try_from(std::process::id()).unwrap();
         let own = ProcessIdentity::of(pid).unwrap();
-        let here = || std::iter::once(Member { session: pid });
-        assert!(session_lives(own, here()));
-        assert!(!session_lives(own, std::iter::empty()));
+        let here = || std::iter::once(pid);
+        assert!(lives_on(own, here()));
+        assert!(!lives_on(own, std::iter::empty()));
         let replaced = ProcessIdentity {
             start_ticks: own.start_ticks + 1,
             ..own
         };
-        assert!(!session_lives(replaced, here()));
+        assert!(!lives_on(replaced, here()));
     }
 
     /// The own session will not do: its leader may be outside this pid namespace, and then its
@@ -114,7 +121,7 @@ mod tests {
             .spawn()
             .unwrap();
         let leader = i32::try_from(child.id()).unwrap();
-        let in_session = || sessions().any(|member| member.session == leader);
+        let in_session = || members().any(|member| member.session == leader);
         let deadline = Instant::now() + Duration::from_secs(20);
         while !in_session() {
             assert!(Instant::now() < deadline, "the child makes its session");

@@ -104,6 +104,11 @@ pub async fn observe(config: &HostConfig, depth: Depth) -> Result<Observation, O
     })
 }
 
+/// What the unit of the hardserver says about it, whether it is down or not.
+pub async fn unit_sign(config: &HostConfig) -> StopSign {
+    stop_sign::unit(&config.stopped_on_purpose, config.deadlines.probe).await
+}
+
 fn stdout(run: &Result<Run, StartError>) -> &[u8] {
     run.as_ref().map_or(&[], |run| &run.stdout)
 }

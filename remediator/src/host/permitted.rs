@@ -9,27 +9,54 @@ use rustix::fs::{Access, AtFlags, CWD, accessat};
 use vcm_recovery::step::Step;
 
 use super::config::HostConfig;
+use super::journal::record::shown;
 
 /// The reason why a command of the plan cannot be started; `None` if all can, as far as it can be
 /// told without starting them.
 pub async fn hindrance(config: &HostConfig, plan: &[Step]) -> Option<String> {
-    for (program, arguments) in plan.iter().filter_map(|step| step.command()) {
-        let program = config.tools.path(program);
-        let hindrance = match config.tools.sudo_prefix.split_first() {
-            None => not_executable(program),
-            Some((sudo, options)) => match not_executable(Path::new(sudo)) {
-                None => denied(config, sudo, options, program, &arguments).await,
-                hindrance => hindrance,
-            },
-        };
-        if hindrance.is_some() {
-            return hindrance;
+    for &step in plan {
+        if let Some(hindrance) = of_step(config, step).await {
+            return Some(hindrance);
         }
     }
-    None
+    password(config).await
 }
 
-fn not_executable(program: &Path) -> Option<String> {
+/// The reason why the command of a step cannot be started, apart from a [`password`].
+pub async fn of_step(config: &HostConfig, step: Step) -> Option<String> {
+    let (program, arguments) = step.command()?;
+    let program = config.tools.path(program);
+    let Some(sudo) = Sudo::of(config) else {
+        return not_executable(program);
+    };
+    if let Some(hindrance) = not_executable(sudo.program) {
+        return Some(hindrance);
+    }
+    let command = [OsString::from("-l"), program.as_os_str().to_owned()];
+    let words = command
+        .into_iter()
+        .chain(arguments.into_iter().map(Into::into));
+    let permitted = sudo.says_yes(words).await;
+    (!permitted).then(|| format!("{} does not permit {}", sudo.program.display(), shown(step)))
+}
+
+/// The reason why sudo may ask for a password, which nobody is there to type. That a command is
+/// listed as permitted does not say whether one is asked for; that sudo validates the user without
+/// one says that no rule of the user asks for it (`verifypw`, sudoers(5)).
+pub async fn password(config: &HostConfig) -> Option<String> {
+    let sudo = Sudo::of(config)?;
+    let without = sudo.says_yes(["-v".into()]).await;
+    (!without).then(|| {
+        format!(
+            "{} may ask for a password: every rule of this user must say NOPASSWD",
+            sudo.program.display()
+        )
+    })
+}
+
+/// Why a program cannot be executed by this process; `None` if it can.
+#[must_use]
+pub fn not_executable(program: &Path) -> Option<String> {
     if !program.is_file() {
         return Some(format!("{} is not a file", program.display()));
     }
@@ -38,28 +65,31 @@ fn not_executable(program: &Path) -> Option<String> {
         .map(|error| format!("{} may not be executed: {error}", program.display()))
 }
 
-/// `sudo -n -l <command>` succeeds if that very command is permitted, and runs nothing.
-async fn denied(
-    config: &HostConfig,
-    sudo: &str,
-    options: &[String],
-    program: &Path,
-    arguments: &[String],
-) -> Option<String> {
-    let list = [OsString::from("-l"), program.as_os_str().to_owned()];
-    let vector = options
-        .iter()
-        .map(OsString::from)
-        .chain(list)
-        .chain(arguments.iter().map(OsString::from));
-    let permitted = runner::run(Invocation::new(sudo, vector, config.deadlines.probe))
-        .await
-        .is_ok_and(|run| run.succeeded());
-    (!permitted).then(|| {
-        format!(
-            "{sudo} does not permit {} {}",
-            program.display(),
-            arguments.join(" ")
-        )
-    })
+/// The prefix of the commands that change something.
+struct Sudo<'a> {
+    config: &'a HostConfig,
+    program: &'a Path,
+    options: &'a [String],
+}
+
+impl<'a> Sudo<'a> {
+    fn of(config: &'a HostConfig) -> Option<Self> {
+        let (program, options) = config.tools.sudo_prefix.split_first()?;
+        let program = Path::new(program);
+        Some(Self {
+            config,
+            program,
+            options,
+        })
+    }
+
+    /// Asks a question that runs nothing.
+    async fn says_yes(&self, question: impl IntoIterator<Item = OsString>) -> bool {
+        let options = self.options.iter().map(OsString::from);
+        let vector = options.chain(question);
+        let deadline = self.config.deadlines.probe;
+        runner::run(Invocation::new(self.program, vector, deadline))
+            .await
+            .is_ok_and(|run| run.succeeded())
+    }
 }

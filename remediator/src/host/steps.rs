@@ -220,7 +220,8 @@ impl<'a> Steps<'a> {
                 .prefixed(&tools.sudo_prefix)
                 .with_output_limit(OUTPUT_LIMIT);
         match program {
-            Program::Nopclearfail => Ok((invocation, None)),
+            Program::Nopclearfail if tools.sudo_prefix.is_empty() => Ok((invocation, None)),
+            Program::Nopclearfail => Ok((invocation.never_killed(), None)),
             Program::InitScript | Program::Net => {
                 let (file, log) = Log::open(&self.log)?;
                 Ok((invocation.uninterruptible(file), Some(log)))

@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -18,6 +19,7 @@ pub(crate) const SOON: Duration = Duration::from_secs(20);
 pub(crate) const AFTER_THE_WAIT: Duration = Duration::from_secs(60);
 
 pub(crate) const ESN: &str = "1A2B-05E0-D947";
+pub(crate) const OTHER_ESN: &str = "2B3C-05E0-D947";
 pub(crate) const STORE: &str = "01935bd4-0f3a-7c11-8000-000000000001";
 
 /// An id made from a number.
@@ -99,6 +101,7 @@ impl Estate {
             ("state_dir", format!("{root}/state")),
             ("nfast_root", root.to_string()),
             ("hold_file", format!("{root}/hold")),
+            ("pause_file", format!("{root}/pause")),
             ("max_tier", "clear".to_owned()),
             ("deadlines", "{enquiry: 5s, step: 20s, ping: 1s}".to_owned()),
             (
@@ -125,9 +128,12 @@ impl Estate {
         let kept = defaults.iter().filter(|(key, _)| !replaced(key));
         let lines: Vec<String> = kept.map(|(key, value)| format!("{key}: {value}")).collect();
         fs::write(self.config(), format!("{}\n{more}\n", lines.join("\n"))).unwrap();
+        // Whatever the umask is: a file that others can write is not trusted.
+        let mode = fs::Permissions::from_mode(0o644);
+        fs::set_permissions(self.config(), mode).unwrap();
     }
 
-    fn config(&self) -> PathBuf {
+    pub(crate) fn config(&self) -> PathBuf {
         self.path().join("host.yaml")
     }
 
@@ -306,6 +312,37 @@ impl Estate {
         text.lines().filter_map(name).collect()
     }
 
+    /// What the attempt was accepted with.
+    pub(crate) fn accepted(&self, attempt: &str) -> Value {
+        let text = fs::read_to_string(self.journal(attempt)).unwrap();
+        let line: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+        line["entry"]["record"]["accepted"].clone()
+    }
+
+    /// A second module beside the first one, on the same address.
+    pub(crate) fn with_second_module(&self) {
+        self.tool(
+            "bin/enquiry",
+            "[ -e down ] && exit 1; cat server.txt module.txt second.txt",
+        );
+        self.set_section("second.txt", 2, OTHER_ESN, "none");
+        let port = self.port;
+        self.configure(&format!(
+            "modules:\n\
+             - {{number: 1, esn: {ESN}, address: 127.0.0.1, reachability: 'tcp:{port}'}}\n\
+             - {{number: 2, esn: {OTHER_ESN}, address: 127.0.0.1, reachability: 'tcp:{port}'}}"
+        ));
+    }
+
+    /// Writes what `enquiry` prints of one module.
+    pub(crate) fn set_section(&self, file: &str, number: u8, esn: &str, flags: &str) {
+        let text = format!(
+            "Module #{number}:\n enquiry reply flags  {flags}\n serial number        {esn}\n \
+             mode                 operational\n hardware status      OK\n"
+        );
+        fs::write(self.path().join(file), text).unwrap();
+    }
+
     /// The process that runs an attempt, or ran it last.
     pub(crate) fn runner(&self, attempt: &str) -> i32 {
         let text = fs::read_to_string(self.journal(attempt)).unwrap();
@@ -343,6 +380,10 @@ pub(crate) fn order(seen: &str, attempt: &str, tier: &str, more: &[&str]) -> Vec
         if !value.is_empty() {
             words.extend([flag.to_owned(), value.to_owned()]);
         }
+    }
+    let known = |flag: &str| defaults.iter().any(|(known, _)| *known == flag);
+    for pair in more.chunks(2).filter(|pair| !known(pair[0])) {
+        words.extend(pair.iter().map(|&word| word.to_owned()));
     }
     words
 }

@@ -1,8 +1,16 @@
 //! The host runner as real processes: the program itself, real signals, and tools that are scripts.
 #![cfg(test)]
 
+mod approval;
+mod check;
 mod crash;
 mod estate;
+mod holds;
+mod hooks;
 mod orders;
+mod output;
 mod processes;
+mod renumbering;
 mod restart;
+mod sudo;
+mod systemd;

@@ -303,6 +303,29 @@ impl Story {
             .collect()
     }
 
+    /// The processes of this boot whose whole process group may still work on this attempt: behind
+    /// sudo, the command goes on when sudo has ended. Not those that start a hardserver, which they
+    /// may leave in their group.
+    #[must_use]
+    pub fn groups(&self, boot_id: &str) -> Vec<ProcessIdentity> {
+        let leaves_none = |step: &&StepStory| match step.step {
+            Step::RetryModule(_) | Step::EnterMaintenance(_) | Step::ClearModule(_) => true,
+            Step::RestartHardserver
+            | Step::StartHardserver
+            | Step::StopService
+            | Step::StartService
+            | Step::Wait(_) => false,
+        };
+        let steps = self.steps.iter().filter(leaves_none);
+        let steps = steps.filter(|step| step.may_live() && step.started.boot_id == boot_id);
+        let hook = self.hook.iter().filter(|hook| may_live(&hook.finished));
+        let hook = hook.filter(|hook| hook.started.boot_id == boot_id);
+        steps
+            .filter_map(|step| step.process)
+            .chain(hook.filter_map(|hook| hook.process))
+            .collect()
+    }
+
     /// The process that runs the attempt, or ran it last, if that was in this boot.
     #[must_use]
     pub fn runner(&self, boot_id: &str) -> Option<ProcessIdentity> {

@@ -86,7 +86,7 @@ fn locked_inodes(text: &str) -> BTreeSet<u64> {
     text.split_ascii_whitespace().filter_map(inode).collect()
 }
 
-async fn unit(signs: &StoppedOnPurpose, deadline: Duration) -> StopSign {
+pub(super) async fn unit(signs: &StoppedOnPurpose, deadline: Duration) -> StopSign {
     let Some(command) = &signs.unit_state else {
         return StopSign::Unknown("no unit_state probe is configured".to_owned());
     };
