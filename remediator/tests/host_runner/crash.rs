@@ -33,6 +33,7 @@ fn clear_waits_and_survives_death_at_every_point() {
         scope.spawn(somebody_else_cleared_it);
         scope.spawn(clear_that_never_works);
         scope.spawn(finished_at_boot);
+        scope.spawn(hook_behind_a_clear);
         let journal = scope.spawn(whole_clear).join().unwrap();
         for records in 0..journal.len() {
             let prefix = journal[..records].concat();
@@ -258,6 +259,22 @@ fn finished_at_boot() {
     assert_eq!(never_hasty(&estate), [ENTER, CLEAR]);
     let again = estate.host(&["resume-open"]);
     assert_eq!(again.document["resumed"], serde_json::json!([]));
+}
+
+/// The site loads its keys again: told which module, and not while the module is out of service.
+fn hook_behind_a_clear() {
+    let estate = Estate::new();
+    let script = "grep -q operational module.txt && echo \"$VCM_MODULE $VCM_ESN\" >hooked";
+    estate.tool("reload", script);
+    let root = estate.path().display();
+    estate.configure(&format!("hooks: {{after_clear: [{root}/reload]}}"));
+    accepted_clear(&estate);
+    let result = estate.comes_to(&attempt(1), "ended", AFTER_THE_WAIT);
+    let detail = result["detail"].as_str().unwrap();
+    assert!(detail.ends_with("after_clear succeeded"), "{detail}");
+    assert_eq!(never_hasty(&estate), [ENTER, CLEAR, "reload"]);
+    let hooked = fs::read_to_string(estate.path().join("hooked")).unwrap();
+    assert_eq!(hooked.trim(), format!("1 {ESN}"));
 }
 
 /// `-M` and two `-c` were issued, and the runner died: one more, and then it is given up.

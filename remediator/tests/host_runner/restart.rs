@@ -2,7 +2,14 @@
 
 use std::fs;
 
-use crate::estate::{Estate, HOST_TARGET, SOON, attempt, eventually, lives};
+use nshield::runner::ProcessIdentity;
+use vcm_recovery::ids::{Epoch, ObservationId};
+use vcm_recovery::step::Step;
+use vcm_recovery::tier::Rung;
+use vcm_remediator::host::journal::line::{self, Sum};
+use vcm_remediator::host::journal::record::{Accepted, Entry, Record, SCHEMA};
+
+use crate::estate::{Estate, HOST_TARGET, SOON, STORE, attempt, eventually, lives};
 
 #[test]
 fn a_hardserver_that_is_down_is_started_and_not_restarted() {
@@ -107,4 +114,74 @@ fn a_restart_whose_runner_died_is_finished_by_resume() {
         estate.changes(),
         ["init.d-ncipher restart", "init.d-ncipher start"]
     );
+}
+
+/// The journal of a restart that a reboot cut between stop and start. Its process has the id and
+/// start time of one that lives in this boot.
+fn cut_by_a_reboot() -> String {
+    let own = i32::try_from(std::process::id()).unwrap();
+    let runner = ProcessIdentity::of(own).unwrap();
+    let step = Step::RestartHardserver;
+    let accepted = Accepted {
+        attempt: attempt(1).parse().unwrap(),
+        epoch: Epoch(5),
+        store: STORE.parse().unwrap(),
+        tier: Rung::Restart,
+        module: None,
+        esn: None,
+        observation: ObservationId::from_bits(1),
+        fresh: ObservationId::from_bits(2),
+        approval: None,
+        snapshot: None,
+        plan: vec![step],
+        runner,
+    };
+    let records = [
+        Record::Accepted(Box::new(accepted)),
+        Record::StepStarted { index: 0, step },
+        Record::Process(runner),
+    ];
+    let mut sum = Sum::default();
+    let mut journal = Vec::new();
+    for (seq, record) in (0..).zip(records) {
+        let entry = Entry {
+            schema: SCHEMA,
+            seq,
+            wall_ms: 0,
+            boottime_ms: 1,
+            boot_id: "another boot".to_owned(),
+            record,
+        };
+        let (line, next) = line::write(&entry, &sum).unwrap();
+        journal.extend(line);
+        sum = next;
+    }
+    String::from_utf8(journal).unwrap()
+}
+
+#[test]
+fn a_restart_that_a_reboot_cut_is_finished_at_boot() {
+    for down in [true, false] {
+        let mut estate = Estate::new();
+        // Pins the store, so that the fence is there.
+        let refused = estate.run(&attempt(9), "retry", &["--max-age", "0s"]);
+        assert_eq!(refused.text("answer"), "refused");
+        if down {
+            estate.stop_hardserver();
+        }
+        fs::write(estate.journal(&attempt(1)), cut_by_a_reboot()).unwrap();
+        let result = estate.result(&attempt(1)).document;
+        assert_eq!(result["status"], "interrupted", "{result}");
+        assert_eq!(result["section_open"], true);
+        let said = estate.host(&["resume-open"]);
+        assert_eq!(
+            said.document["resumed"][0]["answer"], "accepted",
+            "{}",
+            said.document
+        );
+        let result = estate.result(&attempt(1)).document;
+        assert_eq!(result["status"], "ended", "{result}");
+        let expected: &[&str] = if down { &["init.d-ncipher start"] } else { &[] };
+        assert_eq!(estate.changes(), expected);
+    }
 }
