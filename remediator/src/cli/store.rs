@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use vcm_recovery::ids::Epoch;
+use vcm_recovery::ids::{Epoch, Person};
 use vcm_telemetry::logging::chain;
 
 use super::EXIT_FAILURE;
@@ -22,7 +22,8 @@ enum Verb {
     /// After a copy of the store was restored: raises its epoch past everything that hosts have
     /// heard of, so that they listen to its next start again.
     ///
-    /// Refused while the program runs on the store.
+    /// Nothing starts afterwards until `resume`: what was attempted since the copy was made is not
+    /// in it, so caps and budgets would count too few. Refused while the program runs on the store.
     BumpEpoch(BumpEpochArgs),
 }
 
@@ -35,6 +36,9 @@ struct BumpEpochArgs {
     /// away than the million by which the epoch is raised in any case.
     #[arg(long = "at-least", value_name = "EPOCH")]
     at_least: Option<Epoch>,
+    /// Who does it; recorded with the pause.
+    #[arg(long = "by", value_name = "PERSON")]
+    by: Person,
 }
 
 impl StoreArgs {
@@ -50,13 +54,14 @@ impl BumpEpochArgs {
     #[expect(clippy::print_stdout, reason = "the answer of the command")]
     #[expect(clippy::print_stderr, reason = "a person reads this at the terminal")]
     fn run(&self) -> ExitCode {
-        match epoch::bump(&self.store, self.at_least) {
+        match epoch::bump(&self.store, self.at_least, self.by.clone()) {
             Ok(done) => {
                 let next = done.after.0 + 1;
                 println!(
                     "store {}: epoch {} -> {}; the next start has epoch {next}",
                     done.store_id, done.before, done.after
                 );
+                println!("paused: look at the hosts, start the program, then resume");
                 ExitCode::SUCCESS
             }
             Err(error) => {

@@ -1,15 +1,21 @@
-//! Takes the epoch of a restored store past everything that hosts have heard of.
+//! Takes the epoch of a restored store past everything that hosts have heard of, and pauses.
 //!
 //! Each start of the program increments the epoch, and a host refuses one that is lower than the
 //! highest it has heard of. A restored copy carries the epoch of when it was made, so its starts
-//! are refused. How many starts there were since, nobody knows any more.
+//! are refused. How many starts there were since, nobody knows any more; nor which attempts, so that
+//! caps and budgets would count too few. The pause lasts until a person has looked.
 
 use std::path::Path;
 
 use rusqlite::TransactionBehavior;
-use vcm_recovery::ids::{Epoch, StoreId};
+use vcm_recovery::control::Pause;
+use vcm_recovery::event::{Change, Entry};
+use vcm_recovery::ids::{Epoch, Person, StoreId};
 
-use super::open::{OpenError, open_existing};
+use super::open::{Checked, OpenError, open_existing};
+use super::transaction::Operation;
+use super::{StoreError, StoreIdentity};
+use crate::clock::{Clock as _, SystemClock};
 
 /// A leap is never shorter. A program that crashed and was started again every second needs eleven
 /// days to make as many starts, and epochs are only compared: a leap that is too long costs
@@ -45,21 +51,22 @@ pub enum BumpError {
     },
     /// It could not be written.
     #[error("the epoch could not be written")]
-    Write(#[source] rusqlite::Error),
+    Write(#[from] StoreError),
 }
 
-/// Raises the epoch of the store at `path` by [`LEAP`], and to `at_least` where that is higher.
+/// Raises the epoch of the store at `path` by [`LEAP`], and to `at_least` where that is higher,
+/// and records a pause by `person` that only a person ends; both or neither.
 ///
-/// `at_least` is never less than the leap: another host may have heard of a higher epoch than the
-/// one that told.
+/// `at_least` makes no leap shorter: another host may have heard of a higher epoch than the one
+/// that told.
 ///
 /// # Errors
 /// [`BumpError`], among others when the program runs on the store; nothing was changed.
-pub fn bump(path: &Path, at_least: Option<Epoch>) -> Result<Bumped, BumpError> {
+pub fn bump(path: &Path, at_least: Option<Epoch>, person: Person) -> Result<Bumped, BumpError> {
     let mut checked = open_existing(path)?;
     let before = checked.identity.epoch;
     let after = leap(before, at_least)?;
-    write(&mut checked.connection, after).map_err(BumpError::Write)?;
+    write(&mut checked, after, pause(before, after, person))?;
     Ok(Bumped {
         store_id: checked.identity.store_id,
         before,
@@ -76,10 +83,43 @@ fn leap(before: Epoch, at_least: Option<Epoch>) -> Result<Epoch, BumpError> {
     Ok(Epoch(wanted))
 }
 
-fn write(connection: &mut rusqlite::Connection, epoch: Epoch) -> rusqlite::Result<()> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    transaction.execute("UPDATE meta SET epoch = ?1", [epoch.0.cast_signed()])?;
-    transaction.commit()
+fn pause(before: Epoch, after: Epoch, by: Person) -> Entry {
+    let reason = format!(
+        "the store was restored and its epoch raised from {before} to {after}: what was attempted \
+         since the copy was made is not in it; look at the hosts, then resume"
+    );
+    Entry {
+        host: None,
+        target: None,
+        incident: None,
+        change: Change::Paused(Pause {
+            until: None,
+            reason,
+            by,
+        }),
+    }
+}
+
+fn write(checked: &mut Checked, epoch: Epoch, pause: Entry) -> Result<(), BumpError> {
+    let clock = SystemClock::resume(checked.head.time);
+    let transaction = checked
+        .connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(StoreError::from)?;
+    transaction
+        .execute("UPDATE meta SET epoch = ?1", [epoch.0.cast_signed()])
+        .map_err(StoreError::from)?;
+    Operation {
+        connection: &transaction,
+        identity: StoreIdentity {
+            epoch,
+            ..checked.identity
+        },
+        head: &mut checked.head,
+        now: clock.now(),
+    }
+    .append(pause)?;
+    Ok(transaction.commit().map_err(StoreError::from)?)
 }
 
 #[cfg(test)]

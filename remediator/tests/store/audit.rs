@@ -110,6 +110,7 @@ async fn the_first_record_that_was_changed_dropped_or_slipped_in_is_named() {
         (own("UPDATE attempts SET outcome = 'failed'"), 8, "attempts"),
         (own("UPDATE attempts SET host = 'tenant-9' WHERE seq = 4"), 4, "attempts"),
         (own("UPDATE attempts SET rung = 'clear' WHERE seq = 8"), 8, "attempts"),
+        (own("UPDATE attempts SET released = 1 WHERE seq = 8"), 8, "attempts"),
         (own("UPDATE attempt_hsms SET hsm = 'hsm-b'"), 4, "attempts"),
         (own("DELETE FROM attempt_hsms; DELETE FROM attempts WHERE seq = 8"), 4, "attempts"),
         (own("DELETE FROM attempt_hsms WHERE attempt IN (SELECT attempt FROM attempts WHERE seq = 8);

@@ -229,7 +229,14 @@ fn what_cannot_be_verified_at_all_is_said_on_standard_error_and_as_json() {
 fn a_bump_is_refused_beside_the_program_and_said_when_done() {
     let place = Place::new();
     let (serving, _) = place.serve("msg=ready");
-    let bump = ["store", "bump-epoch", "--store", "remediator.sqlite"];
+    let bump = [
+        "store",
+        "bump-epoch",
+        "--by",
+        "ops",
+        "--store",
+        "remediator.sqlite",
+    ];
     let said = place.run(&bump);
     assert_eq!(said.code, Some(1));
     assert!(
@@ -294,7 +301,14 @@ fn the_host_runner_refuses_the_epoch_of_a_restored_store_and_takes_the_bumped_on
     let restored = place.store().identity().epoch;
     let refused = order(restored.0);
     assert!(refused.contains(known), "{refused}");
-    let said = place.run(&["store", "bump-epoch", "--store", "remediator.sqlite"]);
+    let said = place.run(&[
+        "store",
+        "bump-epoch",
+        "--by",
+        "ops",
+        "--store",
+        "remediator.sqlite",
+    ]);
     assert_eq!(said.code, Some(0), "{}", said.err);
     let bumped = place.store().identity().epoch;
     let taken = order(bumped.0);

@@ -2,14 +2,21 @@
 //! former. The hosts' side is the real fence of the host runner.
 
 use std::fs;
+use std::path::Path;
 
+use vcm_recovery::event::Change;
 use vcm_recovery::ids::{Epoch, StoreId};
 use vcm_remediator::host::fence::{Caller, FenceError, admit};
-use vcm_remediator::store::epoch::{BumpError, LEAP, bump};
+use vcm_remediator::store::audit::verify;
+use vcm_remediator::store::epoch::{self, BumpError, Bumped, LEAP};
 use vcm_remediator::store::open::OpenError;
 use vcm_remediator::store::{Store as _, StoreIdentity};
 
 use crate::place::{Place, fact};
+
+fn bump(path: &Path, at_least: Option<Epoch>) -> Result<Bumped, BumpError> {
+    epoch::bump(path, at_least, "ops".parse().unwrap())
+}
 
 /// A start of the program, as a host hears of it.
 fn start(place: &Place, host: &str) -> Result<StoreIdentity, FenceError> {
@@ -127,6 +134,30 @@ fn a_bump_makes_no_store_and_touches_no_broken_one() {
         matches!(refused, BumpError::Open(OpenError::Newer { .. })),
         "{refused}"
     );
+}
+
+#[tokio::test]
+async fn after_a_bump_everything_is_paused_and_the_chain_says_who_did_it() {
+    let place = Place::new();
+    let store = place.store();
+    store.accept(vec![fact(1, 1_000)]).await.unwrap();
+    drop(store);
+    let bumped = bump(&place.file(), None).unwrap();
+    let store = place.store();
+    let events = store.events_after(1, 10).await.unwrap();
+    let [paused] = &events[..] else {
+        panic!("{events:?}");
+    };
+    assert_eq!((paused.epoch, &paused.entry.host), (bumped.after, &None));
+    let Change::Paused(pause) = &paused.entry.change else {
+        panic!("{paused:?}");
+    };
+    assert_eq!((pause.until, pause.by.as_str()), (None, "ops"));
+    let loaded = store.load().await.unwrap();
+    assert!(loaded.fleet.pause.is_some(), "{:?}", loaded.fleet);
+    drop(store);
+    let report = verify(&place.file(), &[]).unwrap();
+    assert!(report.broken.is_none(), "{:?}", report.broken);
 }
 
 fn caller(epoch: Epoch, store: StoreId) -> Caller {

@@ -53,13 +53,19 @@ struct Attempt {
     host: String,
     rung: String,
     outcome: Option<String>,
+    released: bool,
     hsms: BTreeSet<String>,
 }
 
 impl Mirror {
     /// Whether an event of this row changes the tables.
     pub(super) fn concerns(row: &Row) -> bool {
-        let kinds = ["IntentReserved", "AttemptReported", "HumanResolved"];
+        let kinds = [
+            "IntentReserved",
+            "AttemptReported",
+            "HumanResolved",
+            "FleetShareReleased",
+        ];
         kinds.contains(&row.kind.as_str())
     }
 
@@ -77,6 +83,11 @@ impl Mirror {
             && let Resolved::Attempt { attempt, outcome } = resolution.what
         {
             self.settled(attempt, outcome);
+        }
+        if let Change::FleetShareReleased { attempt } = &event.entry.change
+            && let Some(known) = self.attempts.get_mut(&attempt.to_string())
+        {
+            known.released = true;
         }
     }
 
@@ -98,6 +109,7 @@ impl Mirror {
             host: intent.target.host.to_string(),
             rung: intent.rung.as_str().to_owned(),
             outcome: None,
+            released: false,
             hsms: intent
                 .hsms
                 .iter()
@@ -140,6 +152,10 @@ fn fault(name: &str, ours: Option<&Attempt>, theirs: Option<&Attempt>) -> Option
         ("host", ours.host == theirs.host),
         ("rung", ours.rung == theirs.rung),
         ("outcome", ours.outcome == theirs.outcome),
+        (
+            "release of the fleet's share",
+            ours.released == theirs.released,
+        ),
         ("set of HSMs", ours.hsms == theirs.hsms),
     ];
     let (column, _) = columns.into_iter().find(|(_, same)| !same)?;
@@ -148,8 +164,13 @@ fn fault(name: &str, ours: Option<&Attempt>, theirs: Option<&Attempt>) -> Option
 
 fn stored(connection: &Connection) -> rusqlite::Result<BTreeMap<String, Attempt>> {
     let mut attempts = BTreeMap::new();
-    let mut statement =
-        connection.prepare("SELECT attempt, seq, host, rung, outcome FROM attempts")?;
+    let released = if has_releases(connection)? {
+        "released"
+    } else {
+        "0"
+    };
+    let query = format!("SELECT attempt, seq, host, rung, outcome, {released} FROM attempts");
+    let mut statement = connection.prepare(&query)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let attempt = Attempt {
@@ -157,6 +178,7 @@ fn stored(connection: &Connection) -> rusqlite::Result<BTreeMap<String, Attempt>
             host: row.get(2)?,
             rung: row.get(3)?,
             outcome: row.get(4)?,
+            released: row.get(5)?,
             hsms: BTreeSet::new(),
         };
         attempts.insert(row.get(0)?, attempt);
@@ -169,4 +191,11 @@ fn stored(connection: &Connection) -> rusqlite::Result<BTreeMap<String, Attempt>
         attempt.hsms.insert(row.get(1)?);
     }
     Ok(attempts)
+}
+
+/// Tables of version 1 have none; they are verified as they are.
+fn has_releases(connection: &Connection) -> rusqlite::Result<bool> {
+    connection
+        .prepare("SELECT 1 FROM pragma_table_info('attempts') WHERE name = 'released'")?
+        .exists([])
 }
