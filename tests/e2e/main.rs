@@ -6,6 +6,7 @@
 #![expect(clippy::expect_used, reason = "a test fails by a panic")]
 
 mod crash;
+mod crash_sweep;
 mod dashboard;
 mod lab_itself;
 mod limits;

@@ -63,6 +63,7 @@ pub fn fast_policy() -> Value {
         "network_settle": "3s",
         "network_settle_restart": "5s",
         "agreement_span": "1s",
+        "boot_window": "1s",
         "observe_interval": "2s",
         "verify_poll": "1s",
         "page_after": {"unknown": "10s", "network": "10s", "unresponsive": "10s", "stuck": "60s"},
@@ -78,8 +79,8 @@ pub struct Event {
     /// When, in milliseconds since 1970.
     #[serde(rename = "time")]
     pub time_ms: u64,
-    /// The host.
-    pub host: String,
+    /// The host; none where it is about the whole fleet.
+    pub host: Option<String>,
     /// The target, where it is about one.
     pub target: Option<Value>,
     /// The incident, where it is about one.

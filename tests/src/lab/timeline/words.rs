@@ -129,13 +129,14 @@ pub(super) fn of_event(event: &Event) -> Option<Entry> {
 }
 
 fn target(event: &Event) -> String {
-    match event
+    let module = event
         .target
         .as_ref()
-        .and_then(|target| target["module"].as_u64())
-    {
-        Some(module) => format!("{}/{module}", event.host),
-        None => event.host.clone(),
+        .and_then(|target| target["module"].as_u64());
+    match (&event.host, module) {
+        (Some(host), Some(module)) => format!("{host}/{module}"),
+        (Some(host), None) => host.clone(),
+        (None, _) => "fleet".to_owned(),
     }
 }
 
