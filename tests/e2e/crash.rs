@@ -34,8 +34,11 @@ async fn report_failed(lab: &Lab) {
     let alert = Alert::firing("VcmFailed")
         .label("host", HOST)
         .label("module", "1");
+    // Without it neither a restart nor a clear is begun.
+    let alerting_works = Alert::firing("VcmRemediatorWatchdog");
+    let body = body(&[alert, alerting_works]);
     assert_eq!(
-        must(lab.remediator.client.post(WEBHOOK, body(&[alert])).await).status,
+        must(lab.remediator.client.post(WEBHOOK, body).await).status,
         200
     );
 }
