@@ -2,13 +2,14 @@
 
 use std::{
     io::Read,
+    path::Path,
     process::{Child, Stdio},
     time::Duration,
 };
 
 use vcm_lab::sim::{clock, process};
 
-use crate::harness::{Host, timed, until};
+use crate::harness::{Host, Run, timed, until};
 
 /// Long enough for a tool that behaves, short for a test.
 const SHORT: Duration = Duration::from_millis(400);
@@ -175,6 +176,22 @@ fn is_killed_before_or_after_it_acted() {
         assert_eq!((run.code, run.out.as_str()), (None, ""), "{death}");
         clock::pass(SHORT);
         assert_eq!(host.shown(1), shown, "{death}");
+    }
+}
+
+#[test]
+fn kills_its_caller_and_goes_on() {
+    for death in ["before", "after"] {
+        let host = Host::with(&[&format!("lies.maintenance.kill_caller={death}")]);
+        let tool = host.root().join("bin/nopclearfail");
+        let script = format!("{} -m1 -M; echo lives on", tool.display());
+        let mut caller = process::command(Path::new("/bin/sh"));
+        let run = Run::of(caller.args(["-c", &script]).output().unwrap());
+        assert!(
+            run.code.is_none() && !run.out.contains("lives on"),
+            "{death}: {run:?}"
+        );
+        until("module 1 in maintenance", || host.shown(1) == "maintenance");
     }
 }
 

@@ -157,6 +157,7 @@ mod tests {
         Call {
             time_ms,
             words: line.split(' ').map(str::to_owned).collect(),
+            ..Call::default()
         }
     }
 

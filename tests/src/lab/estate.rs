@@ -44,10 +44,14 @@ impl Vcm {
 }
 
 /// A call of one of the vendor's tools, as the simulator logged it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Call {
     /// When, in milliseconds since 1970.
     pub time_ms: u64,
+    /// When, in milliseconds of the boot clock.
+    pub boot_ms: u64,
+    /// The process that called it.
+    pub caller: u32,
     /// The tool and its arguments, the tool without its directory.
     pub words: Vec<String>,
 }
@@ -204,6 +208,8 @@ fn call(line: &Value) -> Option<Call> {
     line["tool"].as_str()?.clone_into(words.first_mut()?);
     Some(Call {
         time_ms: line["unix_ms"].as_u64()?,
+        boot_ms: line["boot_ms"].as_u64()?,
+        caller: line["ppid"].as_u64()?.try_into().ok()?,
         words,
     })
 }
@@ -215,7 +221,7 @@ mod tests {
     #[test]
     fn reads_a_call_with_the_tools_name_in_place_of_its_path() {
         let line = json!({
-            "record": "start", "unix_ms": 5, "tool": "nopclearfail",
+            "record": "start", "unix_ms": 5, "boot_ms": 3, "ppid": 42, "tool": "nopclearfail",
             "argv": ["/x/bin/nopclearfail", "-m1", "-r"],
         });
         let call = call(&line).unwrap();
@@ -228,8 +234,8 @@ mod tests {
     fn only_the_tools_that_read_count_as_harmless() {
         let changes = |tool: &str| {
             Call {
-                time_ms: 0,
                 words: vec![tool.to_owned()],
+                ..Call::default()
             }
             .changes()
         };

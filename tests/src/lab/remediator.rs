@@ -1,6 +1,11 @@
 //! vcm-remediator under test: its two configuration files, and what it says of itself.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    ffi::OsString,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -128,6 +133,23 @@ impl Remediator {
         address: SocketAddr,
     ) -> Result<Self, LabError> {
         let program = workspace.binaries().vcm_remediator.clone();
+        let mut remediator = Self::spawn(workspace, &[], &program, config, address)?;
+        remediator.ready().await?;
+        Ok(remediator)
+    }
+
+    /// Starts `program`, which is it or stands for it, behind another command (`strace -f`), and
+    /// does not wait for anything.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub fn spawn(
+        workspace: &mut Workspace,
+        before: &[OsString],
+        program: &Path,
+        config: PathBuf,
+        address: SocketAddr,
+    ) -> Result<Self, LabError> {
         let flags = arguments![
             "serve",
             "--config.file",
@@ -137,17 +159,26 @@ impl Remediator {
             "--log.level",
             "info",
         ];
-        let process = workspace.start("vcm-remediator", &program, &flags)?;
-        let mut remediator = Self {
+        let mut line = before.to_vec();
+        line.push(program.into());
+        line.extend(flags);
+        let first = PathBuf::from(line.remove(0));
+        let process = workspace.start("vcm-remediator", &first, &line)?;
+        Ok(Self {
             client: Client::new(address),
             process,
             config,
-        };
-        remediator
-            .client
-            .ready("/-/ready", &mut remediator.process, START)
-            .await?;
-        Ok(remediator)
+        })
+    }
+
+    /// Waits until it is ready.
+    ///
+    /// # Errors
+    /// If it does not become ready.
+    pub async fn ready(&mut self) -> Result<(), LabError> {
+        self.client
+            .ready("/-/ready", &mut self.process, START)
+            .await
     }
 
     /// Starts it again after it was killed, with the same files and at the same address.
@@ -207,7 +238,7 @@ fn config(
     workspace: &Workspace,
     estate: &Estate,
     permissions: &Permissions,
-    host: &std::path::Path,
+    host: &Path,
 ) -> Result<Value, LabError> {
     let mut policy = fast_policy();
     lay_over(&mut policy, &permissions.policy);

@@ -16,6 +16,19 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub async fn until<T>(
     what: &str,
     patience: Duration,
+    look: impl AsyncFnMut() -> Result<Option<T>, LabError>,
+) -> Result<T, LabError> {
+    until_every(PAUSE, what, patience, look).await
+}
+
+/// The same, with `pause` between two looks: for looks that cost something, where many wait.
+///
+/// # Errors
+/// As [`until`].
+pub async fn until_every<T>(
+    pause: Duration,
+    what: &str,
+    patience: Duration,
     mut look: impl AsyncFnMut() -> Result<Option<T>, LabError>,
 ) -> Result<T, LabError> {
     let deadline = Instant::now() + patience;
@@ -29,7 +42,7 @@ pub async fn until<T>(
                 patience,
             });
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(pause).await;
     }
 }
 

@@ -9,12 +9,18 @@ use std::{
     time::Duration,
 };
 
+use rustix::process::{Signal, kill_process};
+
 use super::{
     LabError,
     binaries::Binaries,
-    guard::{Guard, Undo},
+    guard::{self, Guard, Undo},
     process::{self, Process},
+    wait,
 };
+
+/// How long killed processes may take to vanish.
+const VANISH: Duration = Duration::from_secs(20);
 
 /// One lab's directory. Dropping it ends everything that was started in it, and removes it unless
 /// the thread is panicking: then its path is the best lead there is.
@@ -126,6 +132,27 @@ impl Workspace {
     /// If the guard is gone.
     pub fn remember(&mut self, undo: &Undo) -> Result<(), LabError> {
         self.guard.remember(undo)
+    }
+
+    /// Kills everything that lives here, as a power cut does. Its guard lives on.
+    ///
+    /// # Errors
+    /// If something does not go.
+    pub async fn power_off(&self) -> Result<(), LabError> {
+        let guard = &self.binaries.vcm_lab;
+        wait::until("the end of every process", VANISH, async || {
+            let others = |process: &PathBuf| !guard::runs(process, guard);
+            let living = guard::processes_of(&self.path).filter(others);
+            let living: Vec<_> = living
+                .filter_map(|process| guard::pid_of(&process))
+                .collect();
+            for process in &living {
+                // Gone already is what we want.
+                kill_process(*process, Signal::KILL).ok();
+            }
+            Ok(living.is_empty().then_some(()))
+        })
+        .await
     }
 
     /// Leaves the files behind at the end.

@@ -9,7 +9,7 @@ use std::{
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
-    process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open},
+    process::{Pid, PidfdFlags, Signal, getppid, kill_process, pidfd_open},
 };
 
 /// A command for `program`: the one place that may build it.
@@ -140,6 +140,32 @@ fn end_and_wait(pid: u32, start: u64, signal: Signal) -> io::Result<()> {
 
 /// How long a process may take to end after a signal that it does not handle.
 const END_LIMIT: Duration = Duration::from_secs(10);
+
+/// The process that started this one.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller(Option<Pid>);
+
+impl Caller {
+    /// The one that it has now.
+    #[must_use]
+    pub fn now() -> Self {
+        Self(getppid())
+    }
+
+    /// Ends it by SIGKILL. Does nothing if it is gone: whoever has taken this process over since
+    /// did not call it.
+    ///
+    /// # Errors
+    /// If it cannot be signalled.
+    pub fn kill(self) -> io::Result<()> {
+        match self.0 {
+            Some(caller) if !caller.is_init() && getppid() == self.0 => {
+                Ok(kill_process(caller, Signal::KILL)?)
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+}
 
 /// Ends this process by SIGKILL, as an out-of-memory killer would.
 pub fn kill_self() -> ! {

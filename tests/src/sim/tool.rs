@@ -9,7 +9,8 @@ use super::{
     call_log::Call,
     clock,
     knobs::{Death, Knobs, Lie},
-    nopclearfail_text, process,
+    nopclearfail_text,
+    process::{self, Caller},
     root::Root,
     store::{Store, StoreError},
 };
@@ -138,6 +139,7 @@ fn act(tool: Tool, root: &Root) -> Result<u8, Box<dyn std::error::Error>> {
         .map(|word| word.to_string_lossy().into_owned())
         .collect();
     let store = Store::of(root);
+    let caller = Caller::now();
     let (knobs, lie) = take_lie(tool, &arguments, &store)?;
     let output = Output::new(&lie, knobs.text.crlf || tool == Tool::Net);
     let mut run = Run {
@@ -149,8 +151,14 @@ fn act(tool: Tool, root: &Root) -> Result<u8, Box<dyn std::error::Error>> {
         lie,
         output,
     };
+    if run.lie.kill_caller == Some(Death::Before) {
+        caller.kill()?;
+    }
     misbehave::before(&run.lie, run.root, &mut run.output)?;
     let told = run.answer()?;
+    if run.lie.kill_caller == Some(Death::After) {
+        caller.kill()?;
+    }
     if run.lie.die == Some(Death::After) {
         process::kill_self();
     }

@@ -56,6 +56,8 @@ pub struct Lie {
     pub child_escapes: bool,
     /// Kills itself with SIGKILL before or after it has acted.
     pub die: Option<Death>,
+    /// Kills the process that called it with SIGKILL before or after it has acted, and goes on.
+    pub kill_caller: Option<Death>,
     /// Prints so many bytes of noise before anything else.
     pub flood_bytes: u64,
     /// Ends its output after so many bytes.
@@ -73,7 +75,7 @@ pub struct Lie {
     pub exit_code: Option<u8>,
 }
 
-/// When a call kills itself.
+/// When a call kills itself or its caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Death {
