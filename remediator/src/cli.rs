@@ -10,6 +10,9 @@ use crate::host::cli::HostArgs;
 mod audit;
 mod check_config;
 mod config_file;
+mod explain;
+mod replay;
+mod report;
 mod serve;
 mod store;
 
@@ -36,6 +39,12 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Checks the configuration and says everything that is wrong with it.
     CheckConfig(check_config::CheckConfigArgs),
+    /// Says what would be decided about an alert, with the verdict of every guard. Changes nothing.
+    Explain(explain::ExplainArgs),
+    /// Says what another policy would have decided about what is recorded. Changes nothing.
+    Replay(replay::ReplayArgs),
+    /// Says what observe mode would have run, and what came of what was run.
+    Report(report::ReportArgs),
     /// Checks the record of what was decided and done.
     Audit(audit::AuditArgs),
     /// Works on the store while the program does not run.
@@ -51,6 +60,9 @@ impl Arguments {
         match self.command {
             Command::CheckConfig(arguments) => arguments.run(),
             Command::Serve(arguments) => arguments.run(),
+            Command::Explain(arguments) => arguments.run(),
+            Command::Replay(arguments) => arguments.run(),
+            Command::Report(arguments) => arguments.run(),
             Command::Audit(arguments) => arguments.run(),
             Command::Store(arguments) => arguments.run(),
             Command::Host(arguments) => match host_runtime() {

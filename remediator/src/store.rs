@@ -11,7 +11,7 @@ use vcm_recovery::alert::Fact;
 use vcm_recovery::event::{Entry, Event};
 use vcm_recovery::fleet::state::FleetState;
 use vcm_recovery::guard::Guard;
-use vcm_recovery::ids::{AttemptId, Epoch, HostName, StoreId};
+use vcm_recovery::ids::{AttemptId, Epoch, HostName, ObservationId, StoreId};
 use vcm_recovery::observation::Observation;
 use vcm_recovery::policy::Budgets;
 use vcm_recovery::state::HostState;
@@ -25,6 +25,7 @@ mod facts;
 pub mod head_log;
 pub mod open;
 pub mod ownership;
+pub mod reader;
 pub mod retention;
 mod row;
 mod schema;
@@ -136,6 +137,15 @@ pub enum StoreError {
         /// Why.
         #[source]
         source: Box<dyn Error + Send + Sync>,
+    },
+    /// A kept observation cannot be read.
+    #[error("observation {observation} cannot be read")]
+    UnreadableObservation {
+        /// Which.
+        observation: ObservationId,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
     },
     /// A value could not be written as JSON.
     #[error("a value has no JSON form")]

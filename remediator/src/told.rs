@@ -1,10 +1,12 @@
 //! Events and steps in words, for the page, the log and the command line.
 
+use jiff::Timestamp;
 use vcm_recovery::approval::{Choice, Request};
 use vcm_recovery::attempt::Report;
 use vcm_recovery::control::{Resolution, Resolved};
 use vcm_recovery::event::{Change, Ruling, Summary};
 use vcm_recovery::step::{Program, Step};
+use vcm_recovery::time::Time;
 use vcm_recovery::verdict::Verdict;
 
 /// Reasons of one decision that are told; the API has them all.
@@ -24,6 +26,13 @@ pub(crate) fn step(step: Step) -> String {
         (None, Step::Wait(millis)) => format!("wait {} s", millis / 1000),
         (None, other) => format!("{other:?}"),
     }
+}
+
+/// An instant in UTC, to the second.
+pub(crate) fn instant(time: Time) -> String {
+    let millis = time.as_millis();
+    Timestamp::from_millisecond(millis)
+        .map_or_else(|_| format!("{millis} ms"), |at| format!("{at:.0}"))
 }
 
 /// What happened, in one line.
@@ -190,7 +199,7 @@ fn decided(ruling: &Ruling) -> String {
 }
 
 /// When a verdict ends by itself.
-pub(crate) const fn until(verdict: &Verdict) -> Option<vcm_recovery::time::Time> {
+pub(crate) const fn until(verdict: &Verdict) -> Option<Time> {
     match verdict {
         Verdict::Refuse { until, .. } => *until,
         Verdict::Pass | Verdict::NotApplicable(_) | Verdict::Skip(_) | Verdict::Ask(_) => None,

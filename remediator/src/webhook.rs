@@ -13,7 +13,7 @@ use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use vcm_recovery::alert::Fact;
+use vcm_recovery::alert::{Fact, Ignored};
 use vcm_recovery::event::Event;
 use vcm_recovery::inventory::Inventory;
 use vcm_recovery::policy::Policy;
@@ -79,6 +79,21 @@ pub struct Receipt {
     accepted: usize,
     /// Alerts that were not, by reason.
     ignored: BTreeMap<&'static str, usize>,
+}
+
+/// What a body of Alertmanager's would bring if it were delivered now, alert by alert.
+///
+/// # Errors
+/// [`Refusal`] says why such a body can never work.
+pub(crate) fn sorted(
+    bytes: &[u8],
+    inventory: &Inventory,
+    policy: &Policy,
+    now: Time,
+) -> Result<(Vec<Fact>, Vec<Ignored>), Refusal> {
+    let body = body::parse(bytes)?;
+    let intake = intake::sort(&body, inventory, policy, now);
+    Ok((intake.facts, intake.ignored))
 }
 
 /// `POST /api/v1/alerts/webhook`

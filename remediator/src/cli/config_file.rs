@@ -1,7 +1,7 @@
 //! Which configuration file, and what is said when it is wrong.
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -21,24 +21,29 @@ pub(super) struct ConfigFile {
 
 impl ConfigFile {
     /// The checked configuration; says on stderr, a line each, everything that is wrong.
-    #[expect(clippy::print_stderr, reason = "a person reads this at the terminal")]
     pub(super) fn load(&self) -> Option<Config> {
-        let error = match Config::load(&self.path) {
-            Ok(config) => return Some(config),
-            Err(error) => error,
-        };
-        match &error {
-            ConfigError::Invalid { path, problems } => {
-                for problem in problems {
-                    eprintln!("{}: {problem}", path.display());
-                }
-            }
-            ConfigError::Yaml(error) => {
-                let causes = std::iter::successors(error.source(), |cause| (*cause).source());
-                let causes: String = causes.map(|cause| format!(": {cause}")).collect();
-                eprintln!("{error}{causes}");
+        load(&self.path)
+    }
+}
+
+/// The checked configuration at `path`; says on stderr, a line each, everything that is wrong.
+#[expect(clippy::print_stderr, reason = "a person reads this at the terminal")]
+pub(super) fn load(path: &Path) -> Option<Config> {
+    let error = match Config::load(path) {
+        Ok(config) => return Some(config),
+        Err(error) => error,
+    };
+    match &error {
+        ConfigError::Invalid { path, problems } => {
+            for problem in problems {
+                eprintln!("{}: {problem}", path.display());
             }
         }
-        None
+        ConfigError::Yaml(error) => {
+            let causes = std::iter::successors(error.source(), |cause| (*cause).source());
+            let causes: String = causes.map(|cause| format!(": {cause}")).collect();
+            eprintln!("{error}{causes}");
+        }
     }
+    None
 }

@@ -1,0 +1,284 @@
+//! `vcm-remediator explain`: what would be decided about an alert, with every verdict. Changes
+//! nothing and asks nobody.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::{Value, json};
+use vcm_recovery::alert::Fact;
+use vcm_recovery::decide::decide;
+use vcm_recovery::decide::explain::{self, ExplainedRung, Explanation};
+use vcm_recovery::event::Event;
+use vcm_recovery::evidence::{Evidence, Look};
+use vcm_recovery::fleet::FleetView;
+use vcm_recovery::ids::Epoch;
+use vcm_recovery::inventory::Target;
+use vcm_recovery::observation::Observation;
+use vcm_recovery::policy::Site;
+use vcm_recovery::state::HostState;
+use vcm_recovery::time::Time;
+use vcm_recovery::verdict::Verdict;
+
+use super::config_file::ConfigFile;
+use super::{EXIT_CONFIG, EXIT_FAILURE};
+use crate::clock::{Clock as _, SystemClock};
+use crate::config::Config;
+use crate::{told, webhook};
+
+/// The arguments of `explain`.
+#[derive(Debug, Args)]
+pub(super) struct ExplainArgs {
+    #[command(flatten)]
+    config: ConfigFile,
+    /// An alert, or a whole body as Alertmanager sends it.
+    #[arg(long, value_name = "FILE")]
+    alert: PathBuf,
+    /// What `host observe` printed, one document after the other, oldest first. Restart and clear
+    /// need two that agree. Without any, every guard that needs one refuses.
+    #[arg(long, value_name = "FILE")]
+    evidence: Option<PathBuf>,
+    /// For how long the target is to have been seen failed.
+    #[arg(long = "failed-for", value_name = "DURATION", default_value = "0s", value_parser = humantime::parse_duration)]
+    failed_for: Duration,
+    /// Print one JSON document.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Why nothing can be explained.
+#[derive(Debug, thiserror::Error)]
+enum ExplainError {
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("{} is no JSON: {source}", path.display())]
+    Json {
+        path: PathBuf,
+        source: serde_json::Error,
+    },
+    #[error("{} is no alert: {reason}", path.display())]
+    Alert { path: PathBuf, reason: String },
+}
+
+impl ExplainArgs {
+    #[expect(clippy::print_stdout, reason = "the answer of the command")]
+    #[expect(clippy::print_stderr, reason = "a person reads this at the terminal")]
+    pub(super) fn run(&self) -> ExitCode {
+        let Some(config) = self.config.load() else {
+            return ExitCode::from(EXIT_CONFIG);
+        };
+        match self.explained(&config) {
+            Ok(text) => {
+                print!("{text}");
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                eprintln!("vcm-remediator: {error}");
+                ExitCode::from(EXIT_FAILURE)
+            }
+        }
+    }
+
+    fn explained(&self, config: &Config) -> Result<String, ExplainError> {
+        let now = SystemClock::resume(None).now();
+        let alerts = body(&self.alert)?;
+        let (facts, ignored) = webhook::sorted(&alerts, &config.inventory, &config.policy, now)
+            .map_err(|error| ExplainError::Alert {
+                path: self.alert.clone(),
+                reason: error.to_string(),
+            })?;
+        let seen = match &self.evidence {
+            Some(path) => observations(path)?,
+            None => Vec::new(),
+        };
+        let mut explained = Vec::new();
+        let targets: BTreeSet<Target> = facts.iter().map(|fact| fact.target.clone()).collect();
+        for target in targets {
+            explained.push((
+                target.clone(),
+                self.about(config, &target, &facts, &seen, now),
+            ));
+        }
+        let ignored: Vec<String> = ignored.iter().map(ToString::to_string).collect();
+        if self.json {
+            return Ok(format!("{}\n", as_json(&explained, &ignored)));
+        }
+        let mut text = String::new();
+        for reason in ignored {
+            let _infallible = writeln!(text, "an alert is not acted on: {reason}");
+        }
+        for (target, explanation) in &explained {
+            text.push_str(&human(target, explanation.as_ref()));
+        }
+        Ok(text)
+    }
+
+    /// Decides as the program would: once when the failure is first seen, and now.
+    fn about(
+        &self,
+        config: &Config,
+        target: &Target,
+        facts: &[Fact],
+        seen: &[Observation],
+        now: Time,
+    ) -> Option<Explanation> {
+        let site = Site {
+            host: config.inventory.hosts.get(&target.host)?,
+            policy: &config.policy,
+        };
+        let fleet = FleetView {
+            watchdog: Some(now),
+            ..FleetView::default()
+        };
+        let mut state = HostState::new(target.host.clone());
+        for fact in facts.iter().filter(|fact| fact.target.host == target.host) {
+            state.deliver(fact);
+        }
+        let first = now.before(self.failed_for);
+        let evidence = looks(seen, first, Duration::ZERO);
+        for (seq, entry) in (1..).zip(decide(&state, &evidence, &fleet, site, first).changes) {
+            let schema = vcm_recovery::event::EVENT_SCHEMA;
+            let epoch = Epoch(0);
+            state.apply(&Event {
+                seq,
+                schema,
+                time: first,
+                epoch,
+                entry,
+            });
+        }
+        let evidence = looks(seen, now, config.policy.agreement_span);
+        explain::explain(&state, &evidence, &fleet, site, target, now)
+    }
+}
+
+/// The observations as looks of which the newest is from `now`, and each other one from `apart`
+/// before the next.
+fn looks(seen: &[Observation], now: Time, apart: Duration) -> Evidence {
+    let mut evidence = Evidence::default();
+    for (before, seen) in (0..seen.len()).rev().zip(seen) {
+        let back = apart * u32::try_from(before).unwrap_or(u32::MAX);
+        let seen = Ok(seen.clone());
+        evidence.push(Look {
+            at: now.before(back),
+            seen,
+        });
+    }
+    evidence
+}
+
+/// The body to sort: one alert alone is put into a body of its own.
+fn body(path: &Path) -> Result<Vec<u8>, ExplainError> {
+    let bytes = read(path)?;
+    let value: Value = serde_json::from_slice(&bytes).map_err(|source| ExplainError::Json {
+        path: path.to_owned(),
+        source,
+    })?;
+    if value.get("alerts").is_some() {
+        return Ok(bytes);
+    }
+    Ok(json!({ "version": "4", "alerts": [value] })
+        .to_string()
+        .into_bytes())
+}
+
+fn observations(path: &Path) -> Result<Vec<Observation>, ExplainError> {
+    let bytes = read(path)?;
+    serde_json::Deserializer::from_slice(&bytes)
+        .into_iter::<Observation>()
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|source| ExplainError::Json {
+            path: path.to_owned(),
+            source,
+        })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, ExplainError> {
+    fs::read(path).map_err(|source| ExplainError::Read {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn human(target: &Target, explanation: Option<&Explanation>) -> String {
+    let Some(explanation) = explanation else {
+        return format!(
+            "{target}: no alert of the policy fires for it, so that nothing is opened\n"
+        );
+    };
+    let mut text = format!("{target}: {}\n", explanation.standing);
+    for rung in &explanation.rungs {
+        text.push_str(&of_rung(rung));
+    }
+    text
+}
+
+fn of_rung(rung: &ExplainedRung) -> String {
+    let steps: Vec<String> = rung
+        .steps
+        .iter()
+        .flatten()
+        .map(|step| told::step(*step))
+        .collect();
+    let steps = match steps.is_empty() {
+        true => "what would be run is not known without an observation".to_owned(),
+        false => steps.join("; "),
+    };
+    let mut text = format!("\n{}: {steps}\n", rung.rung);
+    if rung.used_up {
+        text.push_str("  it has failed as often as the policy allows\n");
+    }
+    if let Some(by) = &rung.denied {
+        let _infallible = writeln!(text, "  {by}");
+    }
+    for given in &rung.verdicts {
+        let (word, reason) = (given.verdict.as_str(), given.verdict.reason());
+        let until = match &given.verdict {
+            Verdict::Refuse {
+                until: Some(until), ..
+            } => format!(" (until {})", told::instant(*until)),
+            Verdict::Refuse { until: None, .. }
+            | Verdict::Pass
+            | Verdict::NotApplicable(_)
+            | Verdict::Skip(_)
+            | Verdict::Ask(_) => String::new(),
+        };
+        let line = format!("  {word:<15}{:<25}{reason}{until}", given.guard.as_str());
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+fn as_json(explained: &[(Target, Option<Explanation>)], ignored: &[String]) -> Value {
+    let rung = |rung: &ExplainedRung| {
+        json!({
+            "rung": rung.rung,
+            "used_up": rung.used_up,
+            "denied": rung.denied,
+            "steps": rung.steps,
+            "verdicts": rung.verdicts,
+        })
+    };
+    let about = |(target, explanation): &(Target, Option<Explanation>)| {
+        let rungs = explanation
+            .iter()
+            .flat_map(|explanation| &explanation.rungs);
+        json!({
+            "target": target,
+            "standing": explanation.as_ref().map(|explanation| explanation.standing),
+            "rungs": rungs.map(rung).collect::<Vec<_>>(),
+        })
+    };
+    json!({
+        "ignored": ignored,
+        "targets": explained.iter().map(about).collect::<Vec<_>>(),
+    })
+}
