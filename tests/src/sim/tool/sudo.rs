@@ -16,7 +16,8 @@ impl Run<'_> {
             return Ok(0);
         }
         let Some((program, arguments)) = command.split_first() else {
-            self.output.complain("usage: sudo -n [-l] command, sudo -n -v");
+            self.output
+                .complain("usage: sudo -n [-l] command, sudo -n -v");
             return Ok(1);
         };
         let line = command.join(" ");
