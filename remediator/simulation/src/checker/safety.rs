@@ -1,0 +1,511 @@
+//! S1 to S14, where an attempt is reserved and where its commands are started.
+
+use std::time::Duration;
+
+use nshield::{ModuleNumber, ModuleState};
+use vcm_recovery::attempt::{Intent, Outcome};
+use vcm_recovery::ids::AttemptId;
+use vcm_recovery::inventory::Target;
+use vcm_recovery::observation::{HardserverLook, NetworkLook};
+use vcm_recovery::step::Step;
+use vcm_recovery::tier::{Rung, Tier};
+use vcm_recovery::time::Time;
+
+use super::{Checker, EVIDENCE, Followed, Section, Shown};
+use crate::alerting::Rule;
+use crate::knobs::Permitted;
+
+const fn minutes(n: u64) -> Duration {
+    Duration::from_secs(n * 60)
+}
+
+/// A request and its answer are void after this time.
+const APPROVAL_TTL: Duration = minutes(60);
+
+/// How long a delivered alert counts.
+const ALERT_TTL: Duration = minutes(15);
+
+/// After the network has come back, and after that for a restart.
+const NETWORK_SETTLES: Duration = minutes(1);
+const NETWORK_SETTLES_RESTART: Duration = minutes(10);
+
+/// Least time from an attempt on a host to the next.
+const SPACING: Duration = minutes(1);
+
+const HOUR: Duration = minutes(60);
+
+/// Sliding caps: so many attempts of a rung within that time.
+const CAPS: [(Rung, usize, Duration); 4] = [
+    (Rung::Retry, 3, HOUR),
+    (Rung::Retry, 6, minutes(24 * 60)),
+    (Rung::Restart, 1, minutes(6 * 60)),
+    (Rung::Clear, 1, minutes(24 * 60)),
+];
+
+const fn not_before(rung: Rung, host_itself: bool) -> Duration {
+    match rung {
+        _ if host_itself => minutes(2),
+        Rung::Retry => minutes(2),
+        Rung::Restart => minutes(10),
+        Rung::Clear => minutes(30),
+    }
+}
+
+impl Checker {
+    pub(super) fn reserved(&mut self, intent: &Intent, now: Time) {
+        let Some(host) = self.site.index(&intent.target.host) else {
+            self.require(false, "S6", || {
+                format!("{} is not in the inventory", intent.target)
+            });
+            return;
+        };
+        let known = self.attempts.contains_key(&intent.attempt);
+        self.require(!known, "S2", || {
+            format!("attempt {} is reserved twice", intent.attempt)
+        });
+        self.judge_permission(intent, now);
+        self.judge_times(intent, host, now);
+        self.judge_caps(intent, now);
+        self.judge_budgets(intent);
+        self.judge_order(intent);
+        self.judge_plan(intent);
+        self.judge_looks(intent, host);
+        let followed = Followed {
+            intent: intent.clone(),
+            host,
+            reserved_at: now,
+            reserved_worked: self.worked,
+            outcome: None,
+            settled_at: None,
+            ended_worked: None,
+            first_step_at: None,
+            accepted_on: None,
+        };
+        self.attempts.insert(intent.attempt, followed);
+        let worked = self.worked;
+        for open in self.open.values_mut() {
+            open.quiet_since = worked;
+            open.ready_since = None;
+        }
+    }
+
+    /// The highest tier that a valid alert about `target` permits: the alerts' own table.
+    fn ceiling(&self, target: &Target, now: Time) -> Option<Tier> {
+        let host = self.site.index(&target.host)?;
+        let long = match self.knobs.policy {
+            Permitted::Everything | Permitted::OthersToo => Tier::Clear,
+            Permitted::Default | Permitted::HostRetryOnly => Tier::Restart,
+        };
+        let valid = |rule: Rule| {
+            let known = self.facts.get(&((host, target.module), rule))?;
+            let fires = known.start.is_some() && known.start > known.end;
+            let recent = now.since(known.delivered?) <= ALERT_TTL;
+            (fires && recent).then_some(match rule {
+                Rule::VcmFailed => Tier::Retry,
+                Rule::VcmFailedLong => long,
+                Rule::VcmUnreachable => Tier::Network,
+                Rule::HardserverDown => Tier::Restart,
+            })
+        };
+        Rule::ALL.into_iter().filter_map(valid).max()
+    }
+
+    fn judge_permission(&mut self, intent: &Intent, now: Time) {
+        let ceiling = self.ceiling(&intent.target, now);
+        let rung = intent.rung;
+        self.require(ceiling >= Some(rung.tier()), "S1", || {
+            format!(
+                "{rung} of {} is above the ceiling {ceiling:?}",
+                intent.target
+            )
+        });
+        let host_permits = self.knobs.policy != Permitted::HostRetryOnly || rung == Rung::Retry;
+        self.require(host_permits, "S1", || {
+            format!("{rung} is above the host's own word")
+        });
+        let paused = self.paused;
+        self.require(!paused, "S12", || {
+            format!("{rung} of {} in a pause", intent.target)
+        });
+        let answered = self.take_answer(intent, now);
+        let free = rung != Rung::Clear
+            || matches!(
+                self.knobs.policy,
+                Permitted::Everything | Permitted::OthersToo
+            );
+        self.require(free || answered, "S13", || {
+            format!("{rung} of {} without approval", intent.target)
+        });
+    }
+
+    /// Whether a person has answered this, not too long ago and not yet used.
+    fn take_answer(&mut self, intent: &Intent, now: Time) -> bool {
+        let Some(request) = intent.approval else {
+            return false;
+        };
+        let answer = self.approved.remove(&(intent.target.host.clone(), request));
+        let valid =
+            answer.is_some_and(|(rung, at)| rung == intent.rung && now.since(at) <= APPROVAL_TTL);
+        self.require(valid, "S13", || {
+            format!(
+                "{} of {} by request {request:?}, answered {answer:?}",
+                intent.rung, intent.target
+            )
+        });
+        valid
+    }
+
+    fn judge_times(&mut self, intent: &Intent, host: usize, now: Time) {
+        let (rung, target) = (intent.rung, &intent.target);
+        let failed_at = self.open.get(target).and_then(|open| open.first_failed_at);
+        let wait = not_before(rung, target.module.is_none());
+        let waited = failed_at.is_some_and(|at| now.since(at) >= wait);
+        self.require(waited, "S1", || {
+            format!("{rung} of {target} before its time: failed at {failed_at:?}")
+        });
+        let last = self
+            .attempts
+            .values()
+            .filter(|followed| followed.host == host)
+            .map(|followed| followed.settled_at.unwrap_or(followed.reserved_at))
+            .max();
+        let spaced = last.is_none_or(|last| now.since(last) >= SPACING);
+        self.require(spaced, "S1", || {
+            format!("{rung} of {target} too soon after another attempt")
+        });
+    }
+
+    fn judge_caps(&mut self, intent: &Intent, now: Time) {
+        let counts = |followed: &&Followed| {
+            let made = &followed.intent;
+            let started = !matches!(
+                followed.outcome,
+                Some(Outcome::Refused | Outcome::Cancelled)
+            );
+            let same = match intent.rung {
+                Rung::Retry => made.target == intent.target,
+                Rung::Restart => made.target.host == intent.target.host,
+                Rung::Clear => {
+                    made.target == intent.target || (made.esn.is_some() && made.esn == intent.esn)
+                }
+            };
+            started && same && made.rung == intent.rung
+        };
+        for (_, attempts, window) in CAPS.into_iter().filter(|(rung, ..)| *rung == intent.rung) {
+            let within = self
+                .attempts
+                .values()
+                .filter(counts)
+                .filter(|followed| now.since(followed.reserved_at) < window)
+                .count();
+            self.require(within < attempts, "S2", || {
+                let (rung, target) = (intent.rung, &intent.target);
+                format!(
+                    "{within} times {rung} of {target} within {} s, and once more",
+                    window.as_secs()
+                )
+            });
+        }
+    }
+
+    /// An attempt without an outcome, or of unknown outcome, holds its budgets.
+    fn judge_budgets(&mut self, intent: &Intent) {
+        let holds =
+            |followed: &&Followed| matches!(followed.outcome, None | Some(Outcome::Unknown));
+        let held: Vec<&Intent> = self
+            .attempts
+            .values()
+            .filter(holds)
+            .map(|followed| &followed.intent)
+            .collect();
+        let on_host = held
+            .iter()
+            .filter(|held| held.target.host == intent.target.host)
+            .count();
+        let kept =
+            |held: &&&Intent| held.rung.disruptive() && !self.released.contains(&held.attempt);
+        let disruptive = held.iter().filter(kept).count();
+        let on_hsm = intent
+            .hsms
+            .iter()
+            .map(|hsm| {
+                held.iter()
+                    .filter(|held| held.rung == Rung::Retry && held.hsms.contains(hsm))
+                    .count()
+            })
+            .max()
+            .unwrap_or(0);
+        self.require(on_host < 1, "S4", || {
+            format!("{on_host} attempts are open on {}", intent.target.host)
+        });
+        if intent.rung.disruptive() {
+            self.require(disruptive < 1, "S4", || {
+                format!("{disruptive} restarts or clears are open")
+            });
+        } else {
+            self.require(on_hsm < 2, "S4", || {
+                format!("{on_hsm} retries are open on one HSM")
+            });
+        }
+    }
+
+    /// Every lower rung of this incident has failed, or was left out with a recorded reason.
+    fn judge_order(&mut self, intent: &Intent) {
+        let Some(open) = self.open.get(&intent.target) else {
+            self.require(false, "S5", || {
+                format!("{} has no open incident", intent.target)
+            });
+            return;
+        };
+        let same = open.id == intent.incident;
+        let (opened_at, skipped) = (open.opened_at, open.skipped.clone());
+        self.require(same, "S5", || {
+            format!("{} is not the open incident", intent.incident)
+        });
+        if intent.target.module.is_none() {
+            self.require(intent.rung == Rung::Restart, "S5", || {
+                format!("{} of a host", intent.rung)
+            });
+            return;
+        }
+        for lower in Rung::ALL.into_iter().filter(|lower| *lower < intent.rung) {
+            let failed = self.attempts.values().any(|followed| {
+                let made = &followed.intent;
+                let ours = made.incident == intent.incident;
+                // A restart for another target of this host was done to this one too.
+                let for_all = lower == Rung::Restart
+                    && made.target.host == intent.target.host
+                    && followed.reserved_at >= opened_at;
+                let ended = match followed.outcome {
+                    Some(Outcome::Failed | Outcome::MadeWorse) => true,
+                    Some(Outcome::Succeeded) => !ours,
+                    Some(Outcome::Refused | Outcome::Unknown | Outcome::Cancelled) | None => false,
+                };
+                made.rung == lower && (ours || for_all) && ended
+            });
+            self.require(failed || skipped.contains(&lower), "S5", || {
+                let (rung, target) = (intent.rung, &intent.target);
+                format!("{rung} of {target}, and {lower} has neither failed nor been left out")
+            });
+        }
+    }
+
+    /// The plan is the rung's, and nothing in it is about anything but the target.
+    fn judge_plan(&mut self, intent: &Intent) {
+        let number = intent.target.module;
+        let listed = number.is_none_or(|number| {
+            self.site.inventory.hosts[&intent.target.host]
+                .modules
+                .contains_key(&number)
+        });
+        let fits = match (intent.rung, number, intent.steps.as_slice()) {
+            (Rung::Retry, Some(n), [Step::RetryModule(of)]) => n == *of,
+            (
+                Rung::Clear,
+                Some(n),
+                [
+                    Step::EnterMaintenance(enters),
+                    Step::Wait(wait),
+                    Step::ClearModule(clears),
+                ],
+            ) => n == *enters && n == *clears && *wait >= 30_000,
+            (Rung::Restart, _, [Step::RestartHardserver | Step::StartHardserver]) => true,
+            _ => false,
+        };
+        self.require(listed && fits, "S6", || {
+            format!("{} of {}: {:?}", intent.rung, intent.target, intent.steps)
+        });
+    }
+
+    /// What the newest look showed, and for how long the network has been back.
+    fn judge_looks(&mut self, intent: &Intent, host: usize) {
+        let Some((_, newest, _)) = self.looks[host].back().cloned() else {
+            self.require(false, "S1", || "there is no look at the host".to_owned());
+            return;
+        };
+        self.judge_shown(intent, &newest, "the newest look");
+        let Some(number) = intent.target.module else {
+            return;
+        };
+        let Some(open) = self.open.get(&intent.target) else {
+            return;
+        };
+        let wait = match intent.rung {
+            Rung::Restart => NETWORK_SETTLES_RESTART,
+            Rung::Retry | Rung::Clear => NETWORK_SETTLES,
+        };
+        let (now, opened_at) = (self.now, open.opened_at);
+        let bad = self.looks[host]
+            .iter()
+            // What the store could not take is forgotten with the next look.
+            .filter(|(at, _, kept)| *kept && *at >= opened_at && now.since(*at) < wait)
+            .any(|(_, shown, _)| shown.answers(number) == Some(false));
+        self.require(!bad, "S7", || {
+            format!(
+                "{} of {}: its network is back for less than {} s",
+                intent.rung,
+                intent.target,
+                wait.as_secs()
+            )
+        });
+    }
+
+    /// What a look must show for this rung to start.
+    fn judge_shown(&mut self, intent: &Intent, shown: &Shown, whose: &str) {
+        let (rung, target) = (intent.rung, intent.target.clone());
+        let failed = shown.failed(target.module);
+        self.require(failed, "S1", || {
+            format!("{rung} of {target}: {whose} does not show it failed")
+        });
+        let Some(number) = target.module else {
+            return;
+        };
+        let network = shown
+            .modules
+            .get(&number)
+            .map(|(_, network, _)| network.clone());
+        let passes = match (&network, rung) {
+            (Some(NetworkLook::Echo { sent: 5, replies }), Rung::Retry) => *replies >= 1,
+            (Some(NetworkLook::Echo { sent: 5, replies }), Rung::Restart | Rung::Clear) => {
+                *replies >= 4
+            }
+            (Some(NetworkLook::Tcp { connected }), _) => *connected,
+            (Some(NetworkLook::NotApplicable), Rung::Retry) => true,
+            // A person has to be asked.
+            (Some(NetworkLook::NotApplicable), Rung::Restart | Rung::Clear) => {
+                intent.approval.is_some()
+            }
+            (Some(NetworkLook::Echo { .. } | NetworkLook::Unknown(_)) | None, _) => false,
+        };
+        self.require(passes, "S7", || {
+            format!("{rung} of {target}: {whose} shows network {network:?}")
+        });
+        if rung == Rung::Restart
+            && self.knobs.policy != Permitted::OthersToo
+            && intent.approval.is_none()
+        {
+            let others: Vec<ModuleNumber> = shown
+                .modules
+                .iter()
+                .filter(|(other, (state, ..))| {
+                    **other != number && *state == ModuleState::Operational
+                })
+                .map(|(other, _)| *other)
+                .collect();
+            self.require(others.is_empty(), "S14", || {
+                format!("restart for {target} cuts healthy {others:?}")
+            });
+        }
+    }
+
+    pub(super) fn judge_effect(&mut self, host: usize, attempt: AttemptId, step: Step, now: Time) {
+        let Some(followed) = self.attempts.get(&attempt).cloned() else {
+            self.require(false, "S11", || {
+                format!("{step:?} of {attempt}, which has no intent")
+            });
+            return;
+        };
+        let first = followed.first_step_at.is_none();
+        if first {
+            self.judge_first_step(&followed, now);
+        } else {
+            let again = matches!(
+                step,
+                Step::RetryModule(_) | Step::EnterMaintenance(_) | Step::RestartHardserver
+            );
+            self.require(!again, "S2", || {
+                format!("{step:?} of {attempt} a second time")
+            });
+        }
+        let epoch = followed.intent.epoch;
+        let highest = self.epochs[host];
+        self.require(!first || epoch >= highest, "S3", || {
+            format!("epoch {epoch} after {highest}")
+        });
+        self.epochs[host] = highest.max(epoch);
+        let numbers_fit = match step {
+            Step::RetryModule(n) | Step::EnterMaintenance(n) | Step::ClearModule(n) => {
+                followed.intent.target.module == Some(n)
+            }
+            Step::Wait(_)
+            | Step::RestartHardserver
+            | Step::StartHardserver
+            | Step::StopService
+            | Step::StartService => followed.intent.rung == Rung::Restart,
+        };
+        self.require(numbers_fit, "S6", || {
+            format!("{step:?} of an attempt on {}", followed.intent.target)
+        });
+        self.judge_section(host, attempt, step);
+    }
+
+    fn judge_first_step(&mut self, followed: &Followed, now: Time) {
+        let intent = &followed.intent;
+        let open = followed.outcome.is_none();
+        self.require(open, "S2", || {
+            format!(
+                "{} starts after it was settled as {:?}",
+                intent.attempt, followed.outcome
+            )
+        });
+        let Some((at, shown, held)) = &followed.accepted_on else {
+            self.require(false, "S1", || {
+                "a first step without a look of the host's own".to_owned()
+            });
+            return;
+        };
+        self.require(now.since(*at) <= EVIDENCE, "S1", || {
+            "the host's own look is too old".to_owned()
+        });
+        self.require(!held, "S12", || {
+            format!("{} starts on a held host", intent.attempt)
+        });
+        self.judge_shown(intent, shown, "the host's own look");
+    }
+
+    /// From `-M` on only `-c` of the same attempt runs on that host, until it is done.
+    fn judge_section(&mut self, host: usize, attempt: AttemptId, step: Step) {
+        let section = self.sections.get(&host).copied();
+        let foreign = section.is_some_and(|section| section.attempt != attempt);
+        self.require(!foreign, "S8", || {
+            format!("{step:?} of {attempt} inside another section")
+        });
+        match step {
+            Step::EnterMaintenance(_) => {
+                let worked = self.worked;
+                self.sections.insert(
+                    host,
+                    Section {
+                        attempt,
+                        worked,
+                        cleared: false,
+                    },
+                );
+            }
+            Step::ClearModule(_) => {
+                if let Some(section) = self.sections.get_mut(&host) {
+                    section.cleared = true;
+                }
+            }
+            Step::RetryModule(_)
+            | Step::Wait(_)
+            | Step::RestartHardserver
+            | Step::StartHardserver
+            | Step::StopService
+            | Step::StartService => {}
+        }
+    }
+}
+
+impl Shown {
+    /// Whether the look shows that the module answers the network; `None` where it does not tell.
+    fn answers(&self, number: ModuleNumber) -> Option<bool> {
+        self.hardserver
+            .filter(|look| *look != HardserverLook::PermissionDenied)?;
+        match &self.modules.get(&number)?.1 {
+            NetworkLook::Echo { sent: 5, replies } => Some(*replies > 0),
+            NetworkLook::Tcp { connected } => Some(*connected),
+            NetworkLook::Echo { .. } | NetworkLook::NotApplicable | NetworkLook::Unknown(_) => None,
+        }
+    }
+}

@@ -1,0 +1,567 @@
+//! The remediator while it runs: one actor per host, in the turn order of the real engine, with
+//! virtual time in place of a runtime. What it forgets when it dies is exactly what is in here.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use vcm_recovery::alert::Fact;
+use vcm_recovery::attempt::{Outcome, Report};
+use vcm_recovery::decide::{Action, Decision};
+use vcm_recovery::event::{Entry, Event};
+use vcm_recovery::evidence::{Evidence, Look};
+use vcm_recovery::fleet::state::FleetState;
+use vcm_recovery::ids::{AttemptId, RequestId};
+use vcm_recovery::inventory::Target;
+use vcm_recovery::observation::Observation;
+use vcm_recovery::state::HostState;
+use vcm_recovery::time::Time;
+
+use crate::episode::{Episode, Happening};
+use crate::look;
+use crate::recovery::{self, Around};
+use crate::runner::Status;
+use crate::store::StoreError;
+
+mod attempt;
+mod pace;
+
+use pace::Pace;
+
+/// Looks at hosts that may be under way at once.
+const LOOKS_AT_ONCE: usize = 32;
+
+/// How long to wait before the store is asked again after an error.
+const STORE_RETRY: Duration = Duration::from_secs(1);
+
+/// How often the runner is asked about an attempt that runs, at first and at last.
+const RUNNER_POLL: Duration = Duration::from_millis(500);
+const RUNNER_POLL_MAX: Duration = Duration::from_secs(10);
+
+/// A look this recent is not repeated for a new alert, nor before a rung starts.
+const LOOK_IS_NEW: Duration = Duration::from_secs(5);
+
+/// How often a critical section that could not be resumed is tried again.
+const RESUME_RETRY: Duration = Duration::from_secs(5);
+
+/// The program, from its start to its death.
+#[derive(Debug)]
+pub struct Running {
+    /// The state of every host, as published on the board.
+    pub states: Vec<HostState>,
+    pub(crate) around: Around,
+    actors: Vec<Actor>,
+    looking: usize,
+    waiting_to_look: VecDeque<usize>,
+}
+
+/// What one actor has in memory besides its host's state.
+#[derive(Debug)]
+struct Actor {
+    evidence: Evidence,
+    pace: Pace,
+    facts: Vec<Fact>,
+    events: Vec<Event>,
+    look_wanted: bool,
+    stage: Stage,
+    /// Counts plans, so that a wake-up that was planned over is not heard.
+    plan: u64,
+    /// Something was delivered while it was busy.
+    notified: bool,
+}
+
+/// What an actor is busy with.
+#[derive(Debug)]
+enum Stage {
+    Waiting,
+    Looking,
+    Ordering {
+        attempt: AttemptId,
+        target: Target,
+        decision: Box<Decision>,
+    },
+}
+
+/// Why a turn ended before its end.
+#[derive(Debug)]
+enum Stop {
+    /// The store refused.
+    Store,
+    /// The program has died.
+    Died,
+}
+
+impl Running {
+    /// The program as it starts: everything folded, no evidence.
+    #[must_use]
+    pub(crate) fn start(
+        states: Vec<HostState>,
+        fleet: FleetState,
+        tool_runs_per_minute: u32,
+    ) -> Self {
+        let actor = |_: &HostState| Actor {
+            evidence: Evidence::default(),
+            pace: Pace::new(tool_runs_per_minute),
+            facts: Vec::new(),
+            events: Vec::new(),
+            look_wanted: false,
+            stage: Stage::Waiting,
+            plan: 0,
+            notified: false,
+        };
+        Self {
+            actors: states.iter().map(actor).collect(),
+            states,
+            around: Around::new(fleet),
+            looking: 0,
+            waiting_to_look: VecDeque::new(),
+        }
+    }
+
+    /// Delivers what the webhook has stored. Returns the hosts that wake up now.
+    pub(crate) fn deliver(
+        &mut self,
+        facts: Vec<(usize, Fact)>,
+        events: Vec<(usize, Event)>,
+    ) -> Vec<usize> {
+        let mut wakes: Vec<usize> = Vec::new();
+        for (host, fact) in facts {
+            self.actors[host].facts.push(fact);
+            wakes.push(host);
+        }
+        for (host, event) in events {
+            self.actors[host].events.push(event);
+            wakes.push(host);
+        }
+        wakes.sort_unstable();
+        wakes.dedup();
+        wakes.retain(|&host| {
+            let actor = &mut self.actors[host];
+            let waits = matches!(actor.stage, Stage::Waiting);
+            actor.notified |= !waits;
+            waits
+        });
+        wakes
+    }
+
+    /// Whether everything delivered has been taken in.
+    pub(crate) fn absorbed(&self) -> bool {
+        self.actors
+            .iter()
+            .all(|actor| actor.facts.is_empty() && actor.events.is_empty())
+    }
+}
+
+impl Episode {
+    /// The actor of `host` wakes up, if this is the wake-up that it planned last.
+    pub(crate) fn wake(&mut self, host: usize, plan: u64) {
+        let Some(running) = &self.running else { return };
+        let actor = &running.actors[host];
+        if actor.plan == plan && matches!(actor.stage, Stage::Waiting) {
+            let turn = self.turn(host);
+            self.after_turn(host, turn);
+        }
+    }
+
+    /// Something was delivered to an actor that waits.
+    pub(crate) fn nudge(&mut self, host: usize) {
+        let waits = |running: &Running| matches!(running.actors[host].stage, Stage::Waiting);
+        if self.running.as_ref().is_some_and(waits) {
+            let turn = self.turn(host);
+            self.after_turn(host, turn);
+        }
+    }
+
+    fn after_turn(&mut self, host: usize, turn: Result<(), Stop>) {
+        match turn {
+            Ok(()) => {}
+            Err(Stop::Store) => {
+                let at = self.now().after(STORE_RETRY);
+                self.plan(host, Some(at));
+            }
+            Err(Stop::Died) => self.crash("the program died in the middle of a transaction"),
+        }
+    }
+
+    fn actor(&mut self, host: usize) -> Result<&mut Actor, Stop> {
+        self.running
+            .as_mut()
+            .map(|running| &mut running.actors[host])
+            .ok_or(Stop::Died)
+    }
+
+    fn state(&self, host: usize) -> Result<&HostState, Stop> {
+        self.running
+            .as_ref()
+            .map(|running| &running.states[host])
+            .ok_or(Stop::Died)
+    }
+
+    /// One round: take in what came, ask about running attempts, decide, look when it is time, act.
+    fn turn(&mut self, host: usize) -> Result<(), Stop> {
+        self.absorb(host)?;
+        self.poll_attempts(host)?;
+        let now = self.now();
+        if self.looks_first(host)? && self.actor(host)?.pace.allowed_at(now) <= now {
+            return self.queue_look(host);
+        }
+        let decision = self.decide_and_record(host)?;
+        if self.look_is_due(host, &decision)? && self.actor(host)?.pace.allowed_at(now) <= now {
+            return self.queue_look(host);
+        }
+        self.act(host, decision)
+    }
+
+    fn absorb(&mut self, host: usize) -> Result<(), Stop> {
+        let actor = self.actor(host)?;
+        actor.notified = false;
+        let facts = std::mem::take(&mut actor.facts);
+        let events = std::mem::take(&mut actor.events);
+        actor.look_wanted |= !events.is_empty();
+        let Some(running) = &mut self.running else {
+            return Err(Stop::Died);
+        };
+        for fact in &facts {
+            running.states[host].deliver(fact);
+        }
+        for event in &events {
+            running.states[host].apply(event);
+        }
+        Ok(())
+    }
+
+    /// Whether nothing can be decided before the host is looked at: after a start or a standstill, or
+    /// when the last look is of an incident long ago. Ruling on that would page for want of a look
+    /// that is about to be made.
+    fn looks_first(&mut self, host: usize) -> Result<bool, Stop> {
+        let now = self.now();
+        let limit = self.site.policy.evidence_max_age;
+        let state = self.state(host)?;
+        let steps_run = state.unsettled().any(|attempt| attempt.running());
+        let open = !state.incidents.is_empty();
+        let actor = self.actor(host)?;
+        let newest = actor.evidence.newest().map(|look| look.at);
+        let fresh = newest.is_some_and(|at| now.since(at) <= limit);
+        Ok(!steps_run && !fresh && (open || actor.look_wanted))
+    }
+
+    fn look_is_due(&mut self, host: usize, decision: &Decision) -> Result<bool, Stop> {
+        let now = self.now();
+        let steps_run = self
+            .state(host)?
+            .unsettled()
+            .any(|attempt| attempt.running());
+        let actor = self.actor(host)?;
+        let due = decision.next_wake.is_some_and(|at| at <= now);
+        let newest = actor.evidence.newest().map(|look| look.at);
+        let is_new = newest.is_some_and(|at| now.since(at) < LOOK_IS_NEW);
+        let wanted = actor.look_wanted || decision.proposal.is_some();
+        Ok(!steps_run && (due || (wanted && !is_new)))
+    }
+
+    fn queue_look(&mut self, host: usize) -> Result<(), Stop> {
+        self.actor(host)?.stage = Stage::Looking;
+        let Some(running) = &mut self.running else {
+            return Err(Stop::Died);
+        };
+        if running.looking < LOOKS_AT_ONCE {
+            running.looking += 1;
+            self.begin_look(host);
+        } else {
+            running.waiting_to_look.push_back(host);
+        }
+        Ok(())
+    }
+
+    /// The host is looked at; what is seen may be what it looked like at the beginning or the end.
+    fn begin_look(&mut self, host: usize) {
+        let now = self.now();
+        let takes = if self.runners[host].reachable(&self.world, now) {
+            look::duration(&self.world, host, &mut self.looks)
+        } else {
+            Duration::from_secs(10)
+        };
+        let finished = now.after(takes);
+        let early = self
+            .looks
+            .per_cent(50)
+            .then(|| self.observe(host, now, finished));
+        let run = self.store.epoch();
+        self.queue.at(
+            finished,
+            Happening::Looked {
+                run,
+                host,
+                began: now,
+                early,
+            },
+        );
+    }
+
+    pub(crate) fn observe(
+        &mut self,
+        host: usize,
+        began: Time,
+        finished: Time,
+    ) -> Box<Result<Observation, String>> {
+        let denied = self.denied();
+        Box::new(if self.runners[host].reachable(&self.world, self.now()) {
+            look::observe(
+                &self.world,
+                host,
+                &mut self.looks,
+                (began, finished),
+                denied,
+            )
+        } else {
+            Err("the host cannot be reached".to_owned())
+        })
+    }
+
+    /// A look has come in.
+    pub(crate) fn looked(
+        &mut self,
+        host: usize,
+        began: Time,
+        early: Option<Box<Result<Observation, String>>>,
+    ) {
+        if self.running.is_none() {
+            return;
+        }
+        let now = self.now();
+        let seen = early.unwrap_or_else(|| self.observe(host, began, now));
+        let look = Look {
+            at: now,
+            seen: *seen,
+        };
+        let kept = !self.store.full;
+        self.checker.looked(host, &look, kept);
+        self.note(|| format!("looked at host {host}: {}", crate::history::look(&look)));
+        let Some(running) = &mut self.running else {
+            return;
+        };
+        running.looking -= 1;
+        let next = running.waiting_to_look.pop_front();
+        running.looking += usize::from(next.is_some());
+        let actor = &mut running.actors[host];
+        actor.pace.looked(now);
+        actor.look_wanted = false;
+        actor.evidence.push(look);
+        actor.stage = Stage::Waiting;
+        if let Some(next) = next {
+            self.begin_look(next);
+        }
+        // What was delivered meanwhile counts for what is decided now.
+        let turn = self
+            .absorb(host)
+            .and_then(|()| self.decide_and_record(host))
+            .and_then(|decision| self.act(host, decision));
+        self.after_turn(host, turn);
+    }
+
+    fn decide_and_record(&mut self, host: usize) -> Result<Decision, Stop> {
+        let decision = self.decide(host)?;
+        self.record(host, decision.changes.clone())?;
+        Ok(decision)
+    }
+
+    fn decide(&mut self, host: usize) -> Result<Decision, Stop> {
+        let now = self.now();
+        let Some(running) = &self.running else {
+            return Err(Stop::Died);
+        };
+        let beyond = (&running.around, &self.site);
+        Ok(recovery::decide(
+            &running.states,
+            host,
+            &running.actors[host].evidence,
+            beyond,
+            now,
+        ))
+    }
+
+    /// Stores entries and applies them.
+    fn record(&mut self, host: usize, entries: Vec<Entry>) -> Result<(), Stop> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let now = self.now();
+        let seq = self.store.events().len();
+        let appended = self.store.append(entries, now);
+        self.check_stored(seq);
+        let events = appended?;
+        let Some(running) = &mut self.running else {
+            return Err(Stop::Died);
+        };
+        for event in &events {
+            running.states[host].apply(event);
+        }
+        self.may_crash()
+    }
+
+    /// Now and then the program dies right after something was stored.
+    fn may_crash(&mut self) -> Result<(), Stop> {
+        if self.crashes_now() {
+            Err(Stop::Died)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Carries out what was decided.
+    fn act(&mut self, host: usize, decision: Decision) -> Result<(), Stop> {
+        for (_, action) in &decision.actions {
+            if let Action::Resume(attempt) = action {
+                self.resume(host, *attempt)?;
+            }
+        }
+        match decision.proposal.clone() {
+            Some(proposal) => self.attempt(host, &proposal, decision),
+            None => self.plan_next(host, &decision),
+        }
+    }
+
+    /// When the next round is due.
+    fn plan_next(&mut self, host: usize, decision: &Decision) -> Result<(), Stop> {
+        let now = self.now();
+        let poll = self
+            .state(host)?
+            .unsettled()
+            .filter(|attempt| attempt.running())
+            .map(|attempt| {
+                if attempt.interrupted {
+                    RESUME_RETRY
+                } else {
+                    (now.since(attempt.reserved_at) / 10).clamp(RUNNER_POLL, RUNNER_POLL_MAX)
+                }
+            })
+            .min();
+        let actor = self.actor(host)?;
+        let at = match poll {
+            Some(poll) => Some(now.after(poll)),
+            None => {
+                let newest = actor.evidence.newest().map(|look| look.at);
+                let repeat = newest.map_or(now, |at| at.after(LOOK_IS_NEW));
+                let wanted = actor.look_wanted.then_some(repeat);
+                let wanted = wanted.into_iter().chain(decision.next_wake).min();
+                let allowed = actor.pace.allowed_at(now);
+                wanted.map(|at| at.max(allowed))
+            }
+        };
+        self.plan(host, at);
+        Ok(())
+    }
+
+    /// Waits until `at`, or until something is delivered.
+    pub(crate) fn plan(&mut self, host: usize, at: Option<Time>) {
+        let run = self.store.epoch();
+        let now = self.now();
+        let Some(running) = &mut self.running else {
+            return;
+        };
+        let actor = &mut running.actors[host];
+        actor.plan += 1;
+        actor.stage = Stage::Waiting;
+        let at = if actor.notified { Some(now) } else { at };
+        if let Some(at) = at {
+            let plan = actor.plan;
+            self.queue.at(at, Happening::Wake { run, host, plan });
+        }
+    }
+
+    /// A person answers a request of this host.
+    pub(crate) fn answer_request(&mut self, host: usize, request: RequestId, approves: bool) {
+        let now = self.now();
+        let Some(running) = &self.running else { return };
+        let evidence = &running.actors[host].evidence;
+        let entries = recovery::answer(&running.states[host], evidence, request, approves, now);
+        match self.record(host, entries) {
+            Ok(()) => self.nudge(host),
+            Err(Stop::Store) => {}
+            Err(Stop::Died) => self.crash("the program died in the middle of a transaction"),
+        }
+    }
+
+    /// Records what belongs to no host.
+    pub(crate) fn record_fleet(&mut self, entries: Vec<Entry>) {
+        if entries.is_empty() {
+            return;
+        }
+        let now = self.now();
+        let seq = self.store.events().len();
+        let appended = self.store.append(entries, now);
+        self.check_stored(seq);
+        match (appended, &mut self.running) {
+            (Ok(events), Some(running)) => {
+                for event in &events {
+                    running.around.fleet.apply(event);
+                }
+            }
+            (Err(StoreError::DiedCommitted), _) => {
+                self.crash("the program died in the middle of a transaction")
+            }
+            (Ok(_) | Err(StoreError::Refused), _) => {}
+        }
+    }
+
+    /// The entries of a report.
+    fn report(
+        &mut self,
+        host: usize,
+        attempt: AttemptId,
+        target: &Target,
+        report: Report,
+    ) -> Result<(), Stop> {
+        let entry = recovery::report_entry(self.state(host)?, target, attempt, report);
+        self.record(host, vec![entry])
+    }
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Refused => Self::Store,
+            StoreError::DiedCommitted => Self::Died,
+        }
+    }
+}
+
+/// What a status means for the record; nothing while nothing has changed.
+fn reports_of(status: Status) -> Vec<Report> {
+    let settled = |outcome, reason: String| Report::Settled { outcome, reason };
+    match status {
+        Status::Running => Vec::new(),
+        Status::Refused(reason) => vec![settled(Outcome::Refused, reason)],
+        Status::Tombstoned => vec![settled(
+            Outcome::Cancelled,
+            "it never started on the host".to_owned(),
+        )],
+        Status::Ended(detail) => vec![Report::Ended { detail }],
+        Status::Interrupted {
+            section_open: true, ..
+        } => {
+            vec![Report::Interrupted {
+                detail: "cut short in its section".to_owned(),
+            }]
+        }
+        Status::Interrupted {
+            steps_started: 0, ..
+        } => {
+            vec![settled(
+                Outcome::Cancelled,
+                "it died before its first step".to_owned(),
+            )]
+        }
+        Status::Interrupted { .. } => vec![Report::Ended {
+            detail: "cut short".to_owned(),
+        }],
+        Status::NotFound => {
+            let detail = "the host accepted it and has no record of it any more".to_owned();
+            vec![
+                Report::Ended {
+                    detail: detail.clone(),
+                },
+                settled(Outcome::Unknown, detail),
+            ]
+        }
+    }
+}

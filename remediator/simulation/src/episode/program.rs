@@ -1,0 +1,70 @@
+//! The program starts and dies. Everything that it knows afterwards comes from the store.
+
+use std::time::Duration;
+
+use super::{Episode, Happening, Outside};
+use crate::engine::Running;
+use crate::knobs::Remediator;
+use crate::recovery;
+
+/// How often, in per cent, a program that crashes now and then dies after something was stored.
+const CRASHES: u32 = 1;
+
+impl Episode {
+    /// The program starts: a new epoch, everything folded, every actor wakes up.
+    pub(super) fn start(&mut self) {
+        if self.running.is_some() {
+            return;
+        }
+        self.store.open();
+        let last = self.store.last();
+        let (states, fleet) = self.store.load(&self.site.names);
+        let start = recovery::start_entries(&fleet, &self.site.policy, last, self.now());
+        self.checker.folded(&states);
+        let hosts = states.len();
+        self.running = Some(Running::start(
+            states,
+            fleet,
+            self.site.policy.tool_runs_per_minute,
+        ));
+        self.note(|| "the program starts".to_owned());
+        self.record_fleet(start);
+        let now = self.now();
+        for host in 0..hosts {
+            self.plan(host, Some(now));
+        }
+    }
+
+    /// The program dies, and is started again.
+    pub(crate) fn crash(&mut self, why: &str) {
+        let Some(running) = self.running.take() else {
+            return;
+        };
+        self.note(|| format!("the program dies: {why}"));
+        self.stands_still_until = None;
+        if running.absorbed() && !why.contains("transaction") {
+            let (folded, _) = self.store.load(&self.site.names);
+            self.checker.replays(&running.states, &folded);
+        }
+        let away = match self.knobs.remediator {
+            Remediator::Away if !self.peace => self.fate.seconds(1_800..=18_000),
+            Remediator::Runs | Remediator::Crashes | Remediator::Stalls | Remediator::Away => {
+                self.fate.seconds(1..=60)
+            }
+        };
+        self.queue.after(away, Happening::Outside(Outside::Starts));
+    }
+
+    /// Whether the program dies now, right after something was stored.
+    pub(crate) fn crashes_now(&mut self) -> bool {
+        self.knobs.remediator == Remediator::Crashes && !self.peace && self.fate.per_cent(CRASHES)
+    }
+
+    /// Lets everything happen, up to the end of the episode or `limit` after its peace.
+    pub fn run(&mut self, limit: Duration) {
+        let last = self.peace_at.after(limit);
+        while !self.is_over() && self.now() <= last && self.step() {}
+        let over = self.is_over();
+        self.checker.end(over, &self.world);
+    }
+}

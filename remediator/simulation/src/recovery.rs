@@ -1,0 +1,226 @@
+//! The one place where the recovery core is called and where its records are made.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use vcm_recovery::alert::Fact;
+use vcm_recovery::approval::Choice;
+use vcm_recovery::attempt::{Intent, Report};
+use vcm_recovery::command::{self, FleetOrder, Giver, HostOrder};
+use vcm_recovery::decide::{self, Decision, Proposal};
+use vcm_recovery::event::{Change, Entry, Event};
+use vcm_recovery::evidence::Evidence;
+use vcm_recovery::fleet::FleetView;
+use vcm_recovery::fleet::state::{FleetState, GAP_MIN};
+use vcm_recovery::ids::{AttemptId, Epoch, HostName, RequestId};
+use vcm_recovery::inventory::Target;
+use vcm_recovery::policy::{self, Policy};
+use vcm_recovery::state::HostState;
+use vcm_recovery::time::Time;
+
+use crate::site::Site;
+
+/// Storms and loads are put together anew at most this often, as in the program.
+const VIEW_FRESH: Duration = Duration::from_millis(500);
+
+/// What is known beyond one host.
+#[derive(Debug, Default)]
+pub(crate) struct Around {
+    /// What belongs to no host, folded.
+    pub(crate) fleet: FleetState,
+    /// When the watchdog was last heard of since the start.
+    pub(crate) watchdog: Option<Time>,
+    newest: RefCell<Option<(Time, FleetView)>>,
+}
+
+impl Around {
+    pub(crate) const fn new(fleet: FleetState) -> Self {
+        Self {
+            fleet,
+            watchdog: None,
+            newest: RefCell::new(None),
+        }
+    }
+
+    /// The view of the fleet: what is in flight and a pause are the newest, storms may be a moment old.
+    fn view(&self, states: &[HostState], site: &Site, now: Time) -> FleetView {
+        let mut newest = self.newest.borrow_mut();
+        let fresh = newest
+            .as_ref()
+            .is_some_and(|(at, _)| now.since(*at) < VIEW_FRESH);
+        if !fresh {
+            let view = FleetView::new(
+                states.iter(),
+                &self.fleet,
+                &site.inventory,
+                &site.policy,
+                now,
+            );
+            *newest = Some((now, view));
+        }
+        let slow = newest
+            .as_ref()
+            .map(|(_, view)| view.clone())
+            .unwrap_or_default();
+        FleetView {
+            pause: self.fleet.pause.clone().filter(|pause| pause.active(now)),
+            unconfirmed_gap: self.fleet.unconfirmed_gap,
+            storms: slow.storms,
+            loads: slow.loads,
+            watchdog: self.watchdog,
+            ..FleetView::of(states.iter())
+        }
+    }
+}
+
+/// Decides about one host. `states` are those of the whole fleet.
+pub(crate) fn decide(
+    states: &[HostState],
+    host: usize,
+    evidence: &Evidence,
+    (around, site): (&Around, &Site),
+    now: Time,
+) -> Decision {
+    let fleet = around.view(states, site, now);
+    let of_host = policy::Site {
+        host: site.entry(host),
+        policy: &site.policy,
+    };
+    decide::decide(&states[host], evidence, &fleet, of_host, now)
+}
+
+/// Every host's state and the fleet's, from nothing.
+pub(crate) fn fold(names: &[HostName], events: &[Event]) -> (Vec<HostState>, FleetState) {
+    let mut states: Vec<HostState> = names.iter().cloned().map(HostState::new).collect();
+    let mut fleet = FleetState::default();
+    for event in events {
+        match host_of(event).map(|host| names.binary_search(host)) {
+            Some(Ok(index)) => states[index].apply(event),
+            Some(Err(_)) => {}
+            None => fleet.apply(event),
+        }
+    }
+    (states, fleet)
+}
+
+/// What the start of the program itself records: a long time without it, and another policy.
+pub(crate) fn start_entries(
+    fleet: &FleetState,
+    policy: &Policy,
+    last: Option<Time>,
+    now: Time,
+) -> Vec<Entry> {
+    let gap = last.filter(|last| now.since(*last) > GAP_MIN);
+    let gap = gap.map(|since| Change::GapFound { since });
+    let other = fleet.policy.as_deref() != Some(policy);
+    let policy = other.then(|| Change::PolicyLoaded(Box::new(policy.clone())));
+    gap.into_iter().chain(policy).map(fleet_entry).collect()
+}
+
+const fn fleet_entry(change: Change) -> Entry {
+    Entry {
+        host: None,
+        target: None,
+        incident: None,
+        change,
+    }
+}
+
+/// A person answers the open request of an incident: approves its first alternative, or denies.
+pub(crate) fn answer(
+    state: &HostState,
+    evidence: &Evidence,
+    request: RequestId,
+    approves: bool,
+    now: Time,
+) -> Vec<Entry> {
+    let asked = state
+        .incidents
+        .values()
+        .filter_map(|incident| incident.request.as_ref())
+        .find(|open| open.id == request);
+    let first = asked.and_then(|asked| asked.alternatives.first());
+    let choice = match first.filter(|_| approves) {
+        Some(alternative) => Choice::Approve(alternative.scope.rung),
+        None => Choice::Deny,
+    };
+    let order = HostOrder::Answer { request, choice };
+    giver()
+        .and_then(|giver| command::of_host(&order, &giver, state, evidence, |_| true, now).ok())
+        .unwrap_or_default()
+}
+
+/// A person pauses everything, or ends the pause.
+pub(crate) fn pause(fleet: &FleetState, pauses: bool, now: Time) -> Vec<Entry> {
+    let order = if pauses {
+        FleetOrder::Pause { until: None }
+    } else {
+        FleetOrder::Resume
+    };
+    giver()
+        .and_then(|giver| command::of_fleet(&order, &giver, fleet, now).ok())
+        .unwrap_or_default()
+}
+
+fn giver() -> Option<Giver> {
+    Some(Giver {
+        by: "operator".parse().ok()?,
+        reason: "as simulated".to_owned(),
+    })
+}
+
+/// The host that an event is about.
+pub(crate) const fn host_of(event: &Event) -> Option<&HostName> {
+    event.entry.host.as_ref()
+}
+
+/// The entry of a fact that began or ended to fire.
+pub(crate) fn fact_entry(fact: &Fact) -> Entry {
+    Entry {
+        host: Some(fact.target.host.clone()),
+        target: Some(fact.target.clone()),
+        incident: None,
+        change: Change::FactChanged(fact.clone()),
+    }
+}
+
+/// The entry of a change about a target.
+pub(crate) fn entry(state: &HostState, target: &Target, change: Change) -> Entry {
+    Entry {
+        host: Some(state.host.clone()),
+        target: Some(target.clone()),
+        incident: state
+            .incidents
+            .get(target)
+            .map(|incident| incident.id.clone()),
+        change,
+    }
+}
+
+/// The entry of a report about an attempt.
+pub(crate) fn report_entry(
+    state: &HostState,
+    target: &Target,
+    attempt: AttemptId,
+    report: Report,
+) -> Entry {
+    entry(state, target, Change::AttemptReported { attempt, report })
+}
+
+/// The intent of a proposal.
+pub(crate) fn intent(attempt: AttemptId, epoch: Epoch, proposal: &Proposal) -> Intent {
+    Intent {
+        attempt,
+        incident: proposal.incident.clone(),
+        target: proposal.target.clone(),
+        rung: proposal.rung,
+        epoch,
+        observation: proposal.observation,
+        ceiling: proposal.ceiling,
+        esn: proposal.esn.clone(),
+        hsms: proposal.hsms.clone(),
+        steps: proposal.steps.clone(),
+        healthy_before: proposal.healthy_before.clone(),
+        approval: proposal.approval,
+    }
+}
