@@ -12,7 +12,8 @@ use clap::Parser;
 use crate::campaign::{self, Failure, TAIL};
 use crate::episode::{BEGINNING, Episode};
 use crate::history::clock;
-use crate::report::Report;
+use crate::report::{NOT_FROM_THE_FIELD, Report};
+use crate::storm::{self, LIMIT_PERCENT};
 
 /// The seeds of a run that names none.
 const SEEDS: [u64; 4] = [1, 2, 3, 4];
@@ -56,6 +57,10 @@ pub struct Arguments {
     #[arg(long)]
     limits: bool,
 
+    /// Runs the storm instead: 1,000 VCMs of 20 HSMs fail at once
+    #[arg(long, conflicts_with_all = ["incidents", "random_seed", "quick", "jobs", "json", "limits", "seed"])]
+    storm: bool,
+
     /// Replays one episode instead
     #[arg(long, value_name = "N", conflicts_with_all = ["incidents", "seeds", "random_seed", "quick", "jobs", "json"])]
     seed: Option<u64>,
@@ -71,6 +76,7 @@ impl Arguments {
     pub fn run(self) -> ExitCode {
         let done = match self.seed {
             Some(seed) => replay(seed, self.verbose),
+            None if self.storm => storms(&self.seeds),
             None => self.campaign(),
         };
         match done {
@@ -130,6 +136,34 @@ impl Arguments {
         }
         Ok(holds && (beyond.is_empty() || !self.limits))
     }
+}
+
+/// The storm of each seed.
+fn storms(seeds: &[u64]) -> std::io::Result<bool> {
+    let mut out = std::io::stdout();
+    writeln!(out, "{NOT_FROM_THE_FIELD}\n")?;
+    let mut holds = true;
+    for &seed in if seeds.is_empty() { &SEEDS[..1] } else { seeds } {
+        let storm = storm::run(seed);
+        let (took, least) = (storm.took.as_secs_f64(), storm.least.as_secs_f64());
+        writeln!(
+            out,
+            "seed {seed}: {} of {} VCMs recovered with {} retries in {took:.0} s; the budgets allow {least:.0} s: {:.2} times as long, \
+             {:.2} is the limit. An attempt held its budgets for {:.0} s; at most {} retries at a time on one HSM.",
+            storm.recovered,
+            storm.failed,
+            storm.retries,
+            took / least,
+            f64::from(LIMIT_PERCENT) / 100.0,
+            storm.held.as_secs_f64(),
+            storm.most_on_hsm,
+        )?;
+        for violation in &storm.violations {
+            writeln!(out, "VIOLATED {violation}")?;
+        }
+        holds &= storm.holds();
+    }
+    Ok(holds)
 }
 
 /// One episode again.

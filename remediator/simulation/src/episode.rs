@@ -7,6 +7,7 @@ use nshield::ModuleNumber;
 use vcm_recovery::event::{Change, Event};
 use vcm_recovery::ids::{AttemptId, Epoch, RequestId};
 use vcm_recovery::observation::Observation;
+use vcm_recovery::policy::Policy;
 use vcm_recovery::time::Time;
 
 use crate::alerting::alertmanager::{Alertmanager, Delivery};
@@ -173,6 +174,24 @@ impl Episode {
     /// knobs lay out.
     #[must_use]
     pub fn of(seed: u64, knobs: Knobs, kept: bool, world: Option<World>) -> Self {
+        Self::build((seed, knobs), kept, world, &|_| {})
+    }
+
+    /// The episode of `seed` with a remediator that runs by another policy than its judge knows of.
+    #[must_use]
+    pub fn misled(seed: u64, loosen: &dyn Fn(&mut Policy)) -> Self {
+        let knobs = Knobs::draw(&mut Dice::new(seed, Part::Knobs as u64));
+        let mut episode = Self::build((seed, knobs), false, None, loosen);
+        episode.plan_troubles();
+        episode
+    }
+
+    fn build(
+        (seed, knobs): (u64, Knobs),
+        kept: bool,
+        world: Option<World>,
+        loosen: &dyn Fn(&mut Policy),
+    ) -> Self {
         let dice = |part: Part| Dice::new(seed, part as u64);
         let world = world.unwrap_or_else(|| World::new(knobs, dice(Part::World), BEGINNING));
         let site = Site::of(&world);
@@ -205,9 +224,16 @@ impl Episode {
             world,
             site,
         };
+        loosen(&mut episode.site.policy);
         episode.start();
         episode.watchdog();
         episode
+    }
+
+    /// From here on nothing is planned to go wrong.
+    pub(crate) fn begin_peace(&mut self, at: Time) {
+        self.peace = true;
+        self.peace_at = at;
     }
 
     /// Now.

@@ -22,6 +22,7 @@ pub mod report;
 pub mod runner;
 pub mod site;
 pub mod store;
+pub mod storm;
 pub mod tally;
 pub mod trouble;
 pub mod world;

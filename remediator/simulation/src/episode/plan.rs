@@ -42,6 +42,15 @@ impl Episode {
             .at(self.peace_at, Happening::Outside(Outside::Peace));
     }
 
+    /// Only one thing goes wrong, a minute after the beginning.
+    pub fn plan_one(&mut self, trouble: Trouble) {
+        let at = BEGINNING.after(seconds(60));
+        self.queue.at(at, Happening::Strike(trouble));
+        self.peace_at = at.after(LAST_GAP);
+        self.queue
+            .at(self.peace_at, Happening::Outside(Outside::Peace));
+    }
+
     /// What goes wrong beside a trouble at `at`.
     fn plan_around(&mut self, at: Time, trouble: Trouble) {
         let host = self.fate.below(self.world.hosts.len());

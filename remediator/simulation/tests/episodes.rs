@@ -1,0 +1,155 @@
+//! Episodes as a whole: they replay, ordinary troubles end as they should, and the run is not vacuous.
+
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "single kinds of event are looked for"
+)]
+
+use std::num::NonZeroUsize;
+
+use vcm_recovery::event::Change;
+use vcm_recovery::tier::Rung;
+use vcm_simulation::campaign::{self, TAIL};
+use vcm_simulation::checker::Way;
+use vcm_simulation::episode::Episode;
+use vcm_simulation::knobs::{Icmp, Knobs, Permitted, Reconnect, Retry};
+use vcm_simulation::trouble::Trouble;
+
+fn episode(seed: u64) -> Episode {
+    let mut episode = Episode::new(seed, false);
+    episode.run(TAIL);
+    episode
+}
+
+/// What comes of one trouble on a site with these knobs.
+fn one(knobs: Knobs, trouble: Trouble) -> Episode {
+    let mut episode = Episode::of(1, knobs, true, None);
+    episode.plan_one(trouble);
+    episode.run(TAIL);
+    let violations = episode.checker().violations();
+    assert!(
+        violations.is_empty(),
+        "{violations:?}\n{}",
+        episode.history().lines().join("\n")
+    );
+    episode
+}
+
+fn ways(episode: &Episode) -> Vec<Way> {
+    episode
+        .checker()
+        .results()
+        .iter()
+        .map(|result| result.way)
+        .collect()
+}
+
+fn acts(episode: &Episode) -> Vec<Rung> {
+    let results = episode.checker().results().iter();
+    results
+        .flat_map(|result| result.acts.iter().map(|(rung, _)| *rung))
+        .collect()
+}
+
+#[test]
+fn same_seed_gives_the_same_events() {
+    for seed in [3, 4, 5] {
+        assert_eq!(episode(seed).events(), episode(seed).events());
+    }
+    assert_ne!(episode(3).events(), episode(4).events());
+}
+
+#[test]
+fn module_that_needs_a_retry_is_retried_once_and_recovered() {
+    let episode = one(Knobs::ORDINARY, Trouble::NeedsRetry);
+    assert_eq!(ways(&episode), [Way::ByUs]);
+    assert_eq!(acts(&episode), [Rung::Retry]);
+}
+
+#[test]
+fn lost_network_that_heals_by_itself_is_never_acted_on() {
+    let episode = one(Knobs::ORDINARY, Trouble::NetworkLost);
+    assert_eq!(acts(&episode), []);
+}
+
+#[test]
+fn filtered_icmp_keeps_every_rung_from_starting() {
+    let knobs = Knobs {
+        icmp: Icmp::Filtered,
+        ..Knobs::ORDINARY
+    };
+    let episode = one(knobs, Trouble::NeedsRetry);
+    assert_eq!(acts(&episode), []);
+    assert!(!episode.checker().results()[0].pages.is_empty());
+}
+
+#[test]
+fn whole_ladder_is_climbed_where_the_policy_permits_it() {
+    let knobs = Knobs {
+        policy: Permitted::Everything,
+        retry: Retry::Nothing,
+        reconnect: Reconnect::Never,
+        ..Knobs::ORDINARY
+    };
+    let episode = one(knobs, Trouble::NeedsClear);
+    assert_eq!(ways(&episode), [Way::ByUs]);
+    let acts = acts(&episode);
+    assert_eq!(acts.last(), Some(&Rung::Clear));
+    assert!(
+        acts.contains(&Rung::Retry) && acts.contains(&Rung::Restart),
+        "{acts:?}"
+    );
+}
+
+#[test]
+fn campaign_comes_to_the_same_on_one_thread_and_on_two() {
+    let run = |jobs| campaign::run(&[1, 2], 60, NonZeroUsize::new(jobs).unwrap());
+    assert_eq!(run(1).tally, run(2).tally);
+}
+
+/// Otherwise nothing that holds would mean anything.
+#[test]
+fn episodes_reach_what_they_are_about() {
+    let mut kinds = std::collections::BTreeSet::new();
+    let mut rungs = std::collections::BTreeSet::new();
+    let mut starts = 0;
+    for seed in 0..300 {
+        let episode = episode(seed);
+        kinds.extend(
+            episode
+                .events()
+                .iter()
+                .map(|event| event.entry.change.kind()),
+        );
+        rungs.extend(acts(&episode));
+        starts += episode.starts() - 1;
+        let interrupted = |change: &Change| match change {
+            Change::AttemptReported { report, .. } => {
+                matches!(report, vcm_recovery::attempt::Report::Interrupted { .. })
+            }
+            _ => false,
+        };
+        if episode
+            .events()
+            .iter()
+            .any(|event| interrupted(&event.entry.change))
+        {
+            kinds.insert("interrupted");
+        }
+    }
+    assert_eq!(rungs.len(), 3, "{rungs:?}");
+    assert!(starts > 300, "{starts}");
+    for kind in [
+        "ApprovalAsked",
+        "ApprovalAnswered",
+        "ApprovalUsed",
+        "ApprovalExpired",
+        "Paused",
+        "Resumed",
+        "IncidentLatched",
+        "PageRaised",
+        "interrupted",
+    ] {
+        assert!(kinds.contains(kind), "{kind} never happened: {kinds:?}");
+    }
+}
