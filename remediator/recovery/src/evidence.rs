@@ -98,12 +98,16 @@ impl Evidence {
     /// Whether the hardserver is *proven* down: suspected in every look over at least `span`.
     #[must_use]
     pub fn hardserver_down(&self, span: Duration) -> bool {
-        let suspected = |look: &Look| {
-            look.seen
-                .as_ref()
-                .is_ok_and(|seen| seen.hardserver == HardserverLook::SuspectedDown)
-        };
-        self.spans(span, self.run_start(suspected))
+        self.spans(span, self.hardserver_since(HardserverLook::SuspectedDown))
+    }
+
+    /// Since when every look has shown the hardserver like this; `None` when the newest does not.
+    #[must_use]
+    pub fn hardserver_since(&self, hardserver: HardserverLook) -> Option<Time> {
+        self.run_start(|look| {
+            let seen = look.seen.as_ref();
+            seen.is_ok_and(|seen| seen.hardserver == hardserver)
+        })
     }
 
     fn spans(&self, span: Duration, from: Option<Time>) -> bool {

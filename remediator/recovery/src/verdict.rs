@@ -70,3 +70,19 @@ impl Verdict {
         }
     }
 }
+
+/// How often, as an operator reads it.
+pub(crate) fn times(count: usize) -> String {
+    match count {
+        1 => "once".to_owned(),
+        count => format!("{count} times"),
+    }
+}
+
+/// How many of what takes a plural s, as an operator reads it.
+pub(crate) fn counted(count: u64, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        count => format!("{count} {what}s"),
+    }
+}

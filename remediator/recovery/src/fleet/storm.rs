@@ -78,11 +78,14 @@ impl Storms {
         Some(format!("several hosts of HSM {name} are failing at once"))
     }
 
-    /// The latest first failure of these HSMs.
+    /// The latest first failure of these HSMs, and of which.
     #[must_use]
-    pub fn first_failure(&self, hsms: &BTreeSet<Option<HsmName>>) -> Option<Time> {
+    pub fn newest_first_failure<'a>(
+        &self,
+        hsms: &'a BTreeSet<Option<HsmName>>,
+    ) -> Option<(Time, Option<&'a HsmName>)> {
         hsms.iter()
-            .filter_map(|hsm| self.first_failures.get(hsm).copied())
+            .filter_map(|hsm| Some((*self.first_failures.get(hsm)?, hsm.as_ref())))
             .max()
     }
 }

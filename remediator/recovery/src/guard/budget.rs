@@ -5,8 +5,8 @@
 //! | in flight | retry | restart | clear |
 //! |---|---|---|---|
 //! | one on this host | refuse | refuse | refuse |
-//! | two retries on this HSM | refuse | pass | pass |
-//! | one restart or clear in the fleet | pass | refuse | refuse |
+//! | two retries on this HSM | refuse | n/a | n/a |
+//! | one restart or clear in the fleet | n/a | refuse | refuse |
 //! | fewer | pass | pass | pass |
 
 use super::Input;
@@ -21,7 +21,7 @@ pub(super) fn host(input: &Input<'_>) -> Verdict {
         return Verdict::Pass;
     }
     Verdict::refuse(format!(
-        "{in_flight} attempts are open on this host, {limit} allowed"
+        "open attempts on this host: {in_flight} (at most {limit})"
     ))
 }
 
@@ -42,7 +42,7 @@ pub(super) fn hsm(input: &Input<'_>) -> Verdict {
     }
     let name = hsm.as_ref().map_or("of unknown name", |hsm| hsm.as_str());
     Verdict::refuse(format!(
-        "{in_flight} retries are open on HSM {name}, {limit} allowed"
+        "open retries on HSM {name}: {in_flight} (at most {limit})"
     ))
 }
 
@@ -57,6 +57,6 @@ pub(super) fn fleet(input: &Input<'_>) -> Verdict {
         return Verdict::Pass;
     }
     Verdict::refuse(format!(
-        "{in_flight} restarts or clears are open in the fleet, {limit} allowed"
+        "open restarts and clears in the fleet: {in_flight} (at most {limit})"
     ))
 }

@@ -14,7 +14,7 @@ use crate::attempt::Attempt;
 use crate::policy::{Cap, Mode};
 use crate::tier::Rung;
 use crate::time::Time;
-use crate::verdict::Verdict;
+use crate::verdict::{Verdict, times};
 
 /// What the caps allow.
 pub(super) fn verdict(input: &Input<'_>) -> Verdict {
@@ -24,8 +24,9 @@ pub(super) fn verdict(input: &Input<'_>) -> Verdict {
         .max()
         .map_or(Verdict::Pass, |(until, cap)| {
             let mut reason = format!(
-                "{} attempts in {} s are the cap",
-                cap.attempts,
+                "{} may run {} in {} s",
+                input.rung,
+                times(usize::try_from(cap.attempts).unwrap_or(usize::MAX)),
                 cap.window.as_secs()
             );
             if input.rung.disruptive() && !input.fleet.unconfirmed_gap.is_zero() {
@@ -44,7 +45,7 @@ fn reached(cap: &Cap, input: &Input<'_>) -> Option<(Time, Cap)> {
         true => cap.window + input.fleet.unconfirmed_gap,
         false => cap.window,
     };
-    let mut times: Vec<Time> = input
+    let mut made: Vec<Time> = input
         .state
         .attempts
         .values()
@@ -53,10 +54,10 @@ fn reached(cap: &Cap, input: &Input<'_>) -> Option<(Time, Cap)> {
         .chain(shadows(input))
         .filter(|&at| input.now.since(at) < window)
         .collect();
-    times.sort_unstable();
+    made.sort_unstable();
     let attempts = usize::try_from(cap.attempts).unwrap_or(usize::MAX);
-    let first_in_the_way = times.len().checked_sub(attempts)?;
-    let until = times
+    let first_in_the_way = made.len().checked_sub(attempts)?;
+    let until = made
         .get(first_in_the_way)
         .map_or(Time::from_millis(i64::MAX), |at| at.after(window));
     Some((until, *cap))

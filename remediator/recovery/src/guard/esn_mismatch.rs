@@ -9,6 +9,7 @@
 //! | ESN found is another one | refuse | refuse | refuse |
 //! | the inventory's ESN is on another number | refuse | refuse | refuse |
 //! | no ESN found, or none in the inventory | pass | pass | ask |
+//! | no observation | refuse | refuse | refuse |
 
 use super::HostView;
 use crate::observation::HardserverLook;

@@ -5,6 +5,7 @@
 //! |---|---|---|---|
 //! | unresponsive | refuse | ask | refuse |
 //! | anything else | pass | pass | pass |
+//! | no observation | refuse | refuse | refuse |
 
 use super::HostView;
 use crate::observation::HardserverLook;

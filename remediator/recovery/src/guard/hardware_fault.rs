@@ -4,6 +4,7 @@
 //! |---|---|---|---|
 //! | `hardware status` of the target not OK, or mode error | refuse | refuse | refuse |
 //! | line missing, other modules, no module | pass | pass | pass |
+//! | no observation | refuse | refuse | refuse |
 
 use super::HostView;
 use crate::observation::Condition;

@@ -4,6 +4,7 @@
 //! |---|---|---|---|
 //! | below the rung | skip | skip | skip |
 //! | at or above the rung | pass | pass | pass |
+//! | no observation | refuse | refuse | refuse |
 
 use super::HostView;
 use crate::verdict::Verdict;

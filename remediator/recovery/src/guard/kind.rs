@@ -7,6 +7,7 @@
 //! | network HSM, card | pass | pass | skip |
 //! | module that the host's own inventory does not list | refuse | refuse | refuse |
 //! | host | skip | pass | skip |
+//! | no observation | refuse | refuse | refuse |
 
 use super::HostView;
 use crate::inventory::Kind;
@@ -27,8 +28,9 @@ pub(super) fn on_host(view: &HostView<'_>) -> Verdict {
             "the host's own inventory does not list module {module}"
         )),
         (Some(Kind::Vcm), _) | (Some(_), Rung::Retry | Rung::Restart) => Verdict::Pass,
-        (Some(kind), Rung::Clear) => {
-            Verdict::Skip(format!("module {module} is a {}, not a VCM", kind.as_str()))
-        }
+        (Some(kind), Rung::Clear) => Verdict::Skip(format!(
+            "module {module} is of kind {}, not vcm",
+            kind.as_str()
+        )),
     }
 }

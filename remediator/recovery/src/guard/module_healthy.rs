@@ -5,6 +5,7 @@
 //! | module healthy | refuse | refuse | refuse |
 //! | host, hardserver answers | refuse | refuse | refuse |
 //! | anything else | pass | pass | pass |
+//! | no observation | refuse | refuse | refuse |
 
 use super::HostView;
 use crate::observation::Condition;

@@ -7,6 +7,7 @@
 //! | target offline | refuse | refuse | refuse |
 //! | another module in one of these | pass | refuse | pass |
 //! | otherwise | pass | pass | pass |
+//! | no observation | refuse | refuse | refuse |
 
 use super::HostView;
 use crate::observation::{Condition, HardserverLook};
@@ -31,7 +32,7 @@ pub(super) fn on_host(view: &HostView<'_>) -> Verdict {
                 return Verdict::refuse(format!("somebody works on module {module} ({printed})"));
             }
             Condition::Recovering => {
-                return Verdict::refuse(format!("module {module} is on its way ({printed})"));
+                return Verdict::refuse(format!("module {module} is on its way back ({printed})"));
             }
             Condition::Healthy
             | Condition::Failed

@@ -3,7 +3,10 @@
 //!
 //! | network of the target | retry | restart | clear |
 //! |---|---|---|---|
-//! | target is the host | n/a | n/a | n/a |
+//! | target is the host, which looks down | n/a | n/a | n/a |
+//! | target is the host, one of its modules good | pass | pass | pass |
+//! | target is the host, every module signed off as not checked | n/a | ask | ask |
+//! | target is the host, otherwise | refuse | refuse | refuse |
 //! | bad | refuse | refuse | refuse |
 //! | degraded | pass | refuse | refuse |
 //! | good, but back for less than 60 s (remediator only) | refuse | refuse | refuse |
@@ -11,16 +14,17 @@
 //! | good | pass | pass | pass |
 //! | signed off as not checked | n/a | ask | ask |
 //! | unknown, or module not seen | refuse | refuse | refuse |
+//! | no observation | refuse | refuse | refuse |
 
 use super::{HostView, Input};
-use crate::observation::{Network, NetworkLook};
+use crate::observation::{HardserverLook, Network, NetworkLook, Observation};
 use crate::tier::Rung;
 use crate::verdict::Verdict;
 
 /// What one look allows.
 pub(super) fn on_host(view: &HostView<'_>) -> Verdict {
     let Some(module) = view.module else {
-        return Verdict::NotApplicable("the host itself is not pinged".to_owned());
+        return of_host(view.seen, view.rung);
     };
     let Some(look) = view.seen.modules.get(&module) else {
         return Verdict::refuse(format!("module {module} was not seen"));
@@ -29,10 +33,37 @@ pub(super) fn on_host(view: &HostView<'_>) -> Verdict {
         (Network::Good, _) | (Network::Degraded, Rung::Retry) => Verdict::Pass,
         (Network::Bad | Network::Degraded, _) => Verdict::refuse(lost(&look.network)),
         (Network::Unknown, _) => Verdict::refuse("whether it answers is not known"),
-        (Network::NotApplicable, Rung::Retry) => {
+        (Network::NotApplicable, rung) => not_checked(rung),
+    }
+}
+
+/// A host is gated by its modules as long as its hardserver is not down: one of them must answer.
+fn of_host(seen: &Observation, rung: Rung) -> Verdict {
+    if seen.hardserver == HardserverLook::SuspectedDown {
+        return Verdict::NotApplicable("the hardserver looks down".to_owned());
+    }
+    let classes: Vec<Network> = seen
+        .modules
+        .values()
+        .map(|look| look.network.class())
+        .collect();
+    if classes.contains(&Network::Good) {
+        return Verdict::Pass;
+    }
+    let signed_off = classes.iter().all(|class| *class == Network::NotApplicable);
+    if signed_off && !classes.is_empty() {
+        return not_checked(rung);
+    }
+    Verdict::refuse("no module of this host is known to answer well")
+}
+
+/// Where a person signed off that nothing is checked, only a person lets anything be disrupted.
+fn not_checked(rung: Rung) -> Verdict {
+    match rung {
+        Rung::Retry => {
             Verdict::NotApplicable("reachability is signed off as not checked".to_owned())
         }
-        (Network::NotApplicable, Rung::Restart | Rung::Clear) => Verdict::Ask(
+        Rung::Restart | Rung::Clear => Verdict::Ask(
             "reachability is signed off as not checked, so the network may be the cause".to_owned(),
         ),
     }
@@ -61,7 +92,10 @@ pub(super) fn verdict(input: &Input<'_>) -> Verdict {
     } else {
         Verdict::refuse_until(
             back_at.after(wait),
-            format!("the network is back for less than {} s", wait.as_secs()),
+            format!(
+                "the network has been back for less than {} s",
+                wait.as_secs()
+            ),
         )
     }
 }

@@ -2,18 +2,21 @@
 //!
 //! | network of the target | retry | restart | clear |
 //! |---|---|---|---|
-//! | target is the host | n/a | n/a | n/a |
+//! | target is the host, which looks down | n/a | n/a | n/a |
+//! | target is the host, no module known to answer, one not known | refuse | refuse | refuse |
+//! | target is the host, otherwise | pass | pass | pass |
 //! | unknown, or module not seen | refuse | refuse | refuse |
 //! | known, or signed off | pass | pass | pass |
+//! | no observation | refuse | refuse | refuse |
 
 use super::HostView;
-use crate::observation::{Network, NetworkLook};
+use crate::observation::{HardserverLook, Network, NetworkLook, Observation};
 use crate::verdict::Verdict;
 
 /// What one look allows.
 pub(super) fn on_host(view: &HostView<'_>) -> Verdict {
     let Some(module) = view.module else {
-        return Verdict::NotApplicable("the host itself is not pinged".to_owned());
+        return of_host(view.seen);
     };
     let Some(look) = view.seen.modules.get(&module) else {
         return Verdict::refuse(format!("module {module} was not seen"));
@@ -27,4 +30,19 @@ pub(super) fn on_host(view: &HostView<'_>) -> Verdict {
         )),
         _ => Verdict::Pass,
     }
+}
+
+/// What the modules of a host allow that is itself the target.
+fn of_host(seen: &Observation) -> Verdict {
+    if seen.hardserver == HardserverLook::SuspectedDown {
+        return Verdict::NotApplicable("the hardserver looks down".to_owned());
+    }
+    let any = |class| {
+        let mut looks = seen.modules.values();
+        looks.any(|look| look.network.class() == class)
+    };
+    if any(Network::Unknown) && !any(Network::Good) {
+        return Verdict::refuse("whether any module of this host answers is not known");
+    }
+    Verdict::Pass
 }

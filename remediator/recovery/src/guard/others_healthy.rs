@@ -2,15 +2,19 @@
 //!
 //! | other modules of the host | retry | restart | clear |
 //! |---|---|---|---|
-//! | hardserver looks down, or target is the host | n/a | n/a | n/a |
+//! | hardserver looks down | n/a | n/a | n/a |
+//! | hardserver does not answer in time | n/a | ask | n/a |
 //! | none operational | n/a | pass | n/a |
 //! | one operational, whatever its hardware status | n/a | skip, ask or pass by policy | n/a |
 //! | one of unknown condition, or enquiry incomplete | n/a | refuse | n/a |
 //! | no observation | refuse | refuse | refuse |
 
-use nshield::ModuleState;
+use std::collections::BTreeSet;
+
+use nshield::{ModuleNumber, ModuleState};
 
 use super::Input;
+use crate::approval::listed;
 use crate::observation::{Condition, HardserverLook, ModuleLook};
 use crate::policy::OthersHealthy;
 use crate::tier::Rung;
@@ -27,23 +31,31 @@ pub(super) fn verdict(input: &Input<'_>) -> Verdict {
     if seen.hardserver == HardserverLook::SuspectedDown {
         return Verdict::NotApplicable("the hardserver looks down: nothing works".to_owned());
     }
+    if seen.hardserver == HardserverLook::Unresponsive {
+        return Verdict::Ask(
+            "the hardserver does not answer, so other modules may work".to_owned(),
+        );
+    }
+    if !seen.complete {
+        return Verdict::refuse(
+            "whether other modules work is not known: enquiry was not complete",
+        );
+    }
     let target = input.incident.target.module;
-    let others = |chosen: &dyn Fn(&ModuleLook) -> bool| -> Vec<String> {
+    let others = |chosen: &dyn Fn(&ModuleLook) -> bool| -> BTreeSet<ModuleNumber> {
         let others = seen
             .modules
             .iter()
             .filter(|&(&module, _)| Some(module) != target);
         others
             .filter(|(_, look)| chosen(look))
-            .map(|(module, _)| module.to_string())
+            .map(|(module, _)| *module)
             .collect()
     };
     let unknown = others(&|look| look.condition() == Condition::Unknown);
-    if !seen.complete || !unknown.is_empty() {
-        return Verdict::refuse(format!(
-            "whether module {} works is not known",
-            unknown.join(", ")
-        ));
+    if !unknown.is_empty() {
+        let unknown = listed(&unknown);
+        return Verdict::refuse(format!("the state of {unknown} is not known"));
     }
     // Also one that reports a hardware fault: while it is operational, somebody may use it.
     let working = others(&|look| look.state == ModuleState::Operational);
@@ -51,8 +63,8 @@ pub(super) fn verdict(input: &Input<'_>) -> Verdict {
         return Verdict::Pass;
     }
     let reason = format!(
-        "a restart would cut the clients of healthy module {}",
-        working.join(", ")
+        "a restart would cut the clients of healthy {}",
+        listed(&working)
     );
     match input.site.policy.others_healthy {
         OthersHealthy::Skip => Verdict::Skip(reason),

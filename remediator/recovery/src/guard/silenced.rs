@@ -3,13 +3,12 @@
 //! | the firing alerts of the target in Alertmanager | retry | restart | clear |
 //! |---|---|---|---|
 //! | Alertmanager is not asked | n/a | n/a | n/a |
-//! | it could not be asked lately | pass | refuse | refuse |
+//! | it could not be asked lately | refuse | refuse | refuse |
 //! | one is silenced | refuse | refuse | refuse |
 //! | none is silenced | pass | pass | pass |
 
 use super::Input;
 use crate::fleet::Silences;
-use crate::tier::Rung;
 use crate::verdict::Verdict;
 
 /// What the silences allow.
@@ -18,7 +17,6 @@ pub(super) fn verdict(input: &Input<'_>) -> Verdict {
         Silences::NotAsked => {
             return Verdict::NotApplicable("no Alertmanager is asked for silences".to_owned());
         }
-        Silences::Unknown(_) if input.rung == Rung::Retry => return Verdict::Pass,
         Silences::Unknown(why) => {
             return Verdict::refuse(format!(
                 "whether its alerts are silenced is not known: {why}"

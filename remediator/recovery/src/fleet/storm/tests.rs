@@ -141,9 +141,13 @@ fn a_thousand_failures_are_counted_in_passing() {
     let failures: Vec<_> = (1..=1_000).map(|n| (n, Some(1), 0)).collect();
     let storms = storms(1_000, &failures, 60);
     assert_eq!(storms.fleet, Some(at(0)));
-    assert_eq!(storms.first_failure(&BTreeSet::from([a()])), Some(at(0)));
+    let of_a = BTreeSet::from([a()]);
     assert_eq!(
-        storms.first_failure(&BTreeSet::from([None])),
+        storms.newest_first_failure(&of_a),
+        Some((at(0), a().as_ref()))
+    );
+    assert_eq!(
+        storms.newest_first_failure(&BTreeSet::from([None])),
         None,
         "{:?}",
         Duration::ZERO
