@@ -3,7 +3,8 @@
 //! One router; handlers parse, ask and map. `serve` runs it on its listener.
 
 use std::fmt;
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
 
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
@@ -17,11 +18,17 @@ use vcm_recovery::policy::Policy;
 
 use crate::board::Board;
 use crate::clock::Clock;
+use crate::config::operators::Operators;
+use crate::engine::Door;
 use crate::metrics::{Format, Metrics};
 use crate::store::Store;
 use crate::webhook::{self, Receiver};
 
+mod attempts;
+mod fleet;
 mod incidents;
+pub(crate) mod named;
+mod operate;
 mod page;
 mod readiness;
 mod recent;
@@ -66,6 +73,12 @@ pub struct App {
     pub policy: Arc<Policy>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
+    /// Who may order something.
+    pub operators: Operators,
+    /// Who carries orders out; empty until the engine has started.
+    pub orders: OnceLock<Arc<Door>>,
+    /// Where the program listens, for the commands that the page shows.
+    pub address: SocketAddr,
 }
 
 impl fmt::Debug for App {
@@ -87,9 +100,12 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/-/healthy", get(healthy))
         .route("/-/ready", get(ready))
         .route("/api/v1/incidents", get(open_incidents))
+        .route("/api/v1/attempts", get(known_attempts))
+        .route("/api/v1/fleet", get(whole_fleet))
         .route("/api/v1/events", get(events))
-        .with_state(app)
+        .with_state(Arc::clone(&app))
         .merge(webhook)
+        .merge(operate::router(app))
         .layer(CompressionLayer::new())
 }
 
@@ -132,6 +148,14 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
 
 async fn open_incidents(State(app): State<Arc<App>>) -> Json<incidents::List> {
     Json(incidents::list(&app))
+}
+
+async fn known_attempts(State(app): State<Arc<App>>) -> Json<attempts::List> {
+    Json(attempts::list(&app))
+}
+
+async fn whole_fleet(State(app): State<Arc<App>>) -> Json<fleet::Shown> {
+    Json(fleet::shown(&app))
 }
 
 #[derive(Debug, Deserialize)]

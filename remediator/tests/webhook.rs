@@ -33,6 +33,7 @@ use vcm_recovery::time::Time;
 use vcm_recovery::verdict::Verdict;
 use vcm_remediator::board::Board;
 use vcm_remediator::clock::{Clock, ManualClock};
+use vcm_remediator::config::operators::Operators;
 use vcm_remediator::metrics::{Format, Metrics};
 use vcm_remediator::store::chain::ChainHead;
 use vcm_remediator::store::counted::Counted;
@@ -200,6 +201,9 @@ impl Program {
             inventory,
             policy,
             clock,
+            operators: Operators::default(),
+            orders: OnceLock::new(),
+            address: "127.0.0.1:9809".parse().unwrap(),
         });
         let router = router(Arc::clone(&app));
         Self {

@@ -188,6 +188,9 @@ impl Parts {
             inventory,
             policy,
             clock,
+            operators: config.web.operators,
+            orders: OnceLock::new(),
+            address: config.web.listen_address,
         };
         Ok(Self {
             app: Arc::new(app),
@@ -226,6 +229,7 @@ impl Parts {
         let mut engine = Engine::start(self.engine_parts()?).await?;
         // Set once: nothing else fills it.
         let _empty_before = self.app.receiver.deliver.set(engine.door());
+        let _empty_before = self.app.orders.set(engine.door());
         let mut asking = self.ask_alertmanager(&engine);
         self.app.readiness.ready(Part::Engine);
         self.log_start();

@@ -1,9 +1,13 @@
 //! The open incidents as the API shows them: where each stands and what stands in its way.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
+use vcm_recovery::approval::{Answer, Request, Scope};
 use vcm_recovery::attempt::{Attempt, Outcome};
+use vcm_recovery::control::Hold;
 use vcm_recovery::event::RungVerdict;
 use vcm_recovery::guard::Guard;
 use vcm_recovery::ids::{AttemptId, HsmName, IncidentId};
@@ -17,6 +21,8 @@ use vcm_recovery::time::Time;
 use vcm_recovery::verdict::Verdict;
 
 use super::App;
+use super::fleet::{self, ShownHold};
+use super::named::RequestName;
 use crate::told;
 
 /// `GET /api/v1/incidents`
@@ -26,6 +32,10 @@ pub(super) struct List {
     pub(super) time: Time,
     /// Every open incident, by target.
     pub(super) incidents: Vec<Shown>,
+    /// Every hold that counts now, also of targets without an incident.
+    pub(super) holds: Vec<ShownHold>,
+    /// What observe mode would have run in the last two days, newest first.
+    pub(super) shadows: Vec<ShownShadow>,
 }
 
 /// An open incident. Times are milliseconds since 1970.
@@ -51,8 +61,59 @@ pub(super) struct Shown {
     pub(super) verdicts: Vec<ShownVerdict>,
     /// Rungs that were left out, and why.
     pub(super) skipped: BTreeMap<Rung, String>,
+    /// Rungs that a person has decided against, and who.
+    pub(super) denied: BTreeMap<Rung, String>,
+    /// What a person is asked, or has answered and was not used yet.
+    pub(super) request: Option<ShownRequest>,
+    /// The hold that counts for the target: its own, or its host's.
+    pub(super) hold: Option<Hold>,
+    /// When a person had the ladder begin anew.
+    pub(super) reopened_at: Option<Time>,
     pub(super) attempts: Vec<ShownAttempt>,
     pub(super) pages: BTreeMap<PageReason, Time>,
+}
+
+/// A request for approval.
+#[derive(Debug, Serialize)]
+pub(super) struct ShownRequest {
+    /// `host#number`
+    pub(super) id: String,
+    pub(super) asked_at: Time,
+    /// From then on no answer is taken.
+    pub(super) expires_at: Time,
+    /// What may be chosen, beside nothing.
+    pub(super) alternatives: Vec<ShownAlternative>,
+    /// The answer, until it is used.
+    pub(super) answer: Option<Answer>,
+}
+
+/// One thing that may be chosen.
+#[derive(Debug, Serialize)]
+pub(super) struct ShownAlternative {
+    pub(super) tier: Rung,
+    /// Whom it disrupts, as an operator reads it.
+    pub(super) disrupts: String,
+    /// Why it is not run without being asked for.
+    pub(super) reasons: Vec<String>,
+    /// The plan as an operator would type it.
+    pub(super) commands: Vec<String>,
+    /// What an approval is bound to: anything that differs at the act makes it void.
+    pub(super) scope: Scope,
+}
+
+/// A rung that observe mode would have run.
+#[derive(Debug, Serialize)]
+pub(super) struct ShownShadow {
+    pub(super) incident: IncidentId,
+    pub(super) target: Target,
+    pub(super) tier: Rung,
+    pub(super) commands: Vec<String>,
+    /// Why a person would have been asked first; empty when nobody would have been.
+    pub(super) asks: Vec<String>,
+    /// When it would have been run.
+    pub(super) at: Time,
+    /// When it is assumed to have failed.
+    pub(super) until: Time,
 }
 
 /// A verdict in words.
@@ -90,7 +151,31 @@ pub(super) fn list(app: &App) -> List {
     List {
         time: now,
         incidents: incidents.collect(),
+        holds: fleet::holds(&hosts, now),
+        shadows: shadows(&hosts),
     }
+}
+
+fn shadows(hosts: &[Arc<HostState>]) -> Vec<ShownShadow> {
+    let shadows = hosts.iter().flat_map(|host| &host.shadows);
+    let mut shadows: Vec<ShownShadow> = shadows
+        .map(|shadow| ShownShadow {
+            incident: shadow.incident.clone(),
+            target: shadow.target.clone(),
+            tier: shadow.rung,
+            commands: commands(&shadow.steps),
+            asks: shadow.asks.clone(),
+            at: shadow.at,
+            until: shadow.until,
+        })
+        .collect();
+    shadows.sort_by_key(|shadow| Reverse(shadow.at));
+    shadows
+}
+
+/// A plan as an operator would type it.
+fn commands(steps: &[Step]) -> Vec<String> {
+    steps.iter().map(|step| told::step(*step)).collect()
 }
 
 fn shown(app: &App, state: &HostState, incident: &Incident, now: Time) -> Shown {
@@ -119,8 +204,31 @@ fn shown(app: &App, state: &HostState, incident: &Incident, now: Time) -> Shown 
             .collect(),
         verdicts: verdicts(incident),
         skipped: skipped(incident),
+        denied: incident.denied.clone(),
+        request: incident.request.as_ref().map(|open| request(target, open)),
+        hold: state.hold_of(target, now).cloned(),
+        reopened_at: incident.reopened_at,
         attempts: state.attempts_of(incident).map(attempt).collect(),
         pages: pages(state, target),
+    }
+}
+
+fn request(target: &Target, request: &Request) -> ShownRequest {
+    let alternatives = request.alternatives.iter();
+    ShownRequest {
+        id: RequestName::new(&target.host, request.id).to_string(),
+        asked_at: request.asked_at,
+        expires_at: request.expires_at,
+        alternatives: alternatives
+            .map(|offered| ShownAlternative {
+                tier: offered.scope.rung,
+                disrupts: offered.disrupts.clone(),
+                reasons: offered.reasons.clone(),
+                commands: commands(&offered.scope.steps),
+                scope: offered.scope.clone(),
+            })
+            .collect(),
+        answer: request.answer.clone(),
     }
 }
 
