@@ -41,13 +41,14 @@ pub async fn resume(
         Ok(open) => {
             answer(Answer::Accepted);
             finish(config, attempt, open).await?;
+            drop(lock);
         }
         Err(refusal) => {
             tracing::info!(reason = refusal.reason, "refused to resume");
+            drop(lock);
             answer(Answer::Refused(refusal));
         }
     }
-    drop(lock);
     Ok(())
 }
 

@@ -76,13 +76,15 @@ pub async fn run(
         Ok((journal, accepted)) => {
             answer(Answer::Accepted);
             carry_out::carry_out(config, &accepted, journal).await?;
+            drop(lock);
         }
         Err(refusal) => {
             tracing::info!(guard = ?refusal.guard, reason = refusal.reason, "refused");
+            // Whoever hears of it may order the next one at once.
+            drop(lock);
             answer(Answer::Refused(refusal));
         }
     }
-    drop(lock);
     Ok(())
 }
 

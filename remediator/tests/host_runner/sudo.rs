@@ -8,6 +8,7 @@ use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 
@@ -47,11 +48,16 @@ struct Sudo {
     estate: Estate,
     program: PathBuf,
     _rules: Rules,
+    _alone: MutexGuard<'static, ()>,
 }
+
+/// What sudo says of a user rests on all of its rules, those of another test too.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 impl Sudo {
     /// `rules` are lines of sudoers in which `BIN` is the directory of the tools.
     fn new(rules: &str) -> Self {
+        let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let estate = Estate::new();
         let root = estate.path().to_owned();
         chown(&root, Some(NOBODY), Some(NOBODY)).unwrap();
@@ -75,6 +81,7 @@ impl Sudo {
             estate,
             program,
             _rules: Rules(path),
+            _alone,
         }
     }
 
