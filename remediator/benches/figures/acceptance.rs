@@ -1,0 +1,192 @@
+//! From the receipt of a body to its durable answer, at a fixed rate and at the ceiling, and what
+//! many open incidents cost.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+use tokio::time::{Instant as At, sleep_until};
+use vcm_remediator::clock::SystemClock;
+use vcm_remediator::store::Store as _;
+use vcm_remediator::store::open::open;
+use vcm_remediator::store::sqlite::SqliteStore;
+
+use crate::alertmanager::{Connection, MODULES, body};
+use crate::program::{Program, configure};
+use crate::{Extent, row};
+
+/// The estate: 10,000 modules.
+const HOSTS: u32 = 1000;
+
+/// Alerts in one body.
+const BODY: u32 = 100;
+
+/// Bodies a second: 500 alerts/s, what 1,000 hosts of 10 modules deliver again each minute through
+/// three Alertmanagers.
+const BODIES_A_SECOND: u32 = 5;
+
+/// Connections that deliver at once at the ceiling.
+const CONNECTIONS: u32 = 8;
+
+const FIRST: &str = "2026-11-22T10:00:00.000Z";
+
+/// Measures and prints.
+pub(crate) async fn measure(extent: Extent) {
+    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    configure(directory.path(), HOSTS);
+    let program = Program::start(directory.path());
+    eprintln!("empty: {:.1} MB resident", program.megabytes("VmRSS"));
+    paced(program.address, extent.paced).await;
+    unpaced(program.address, extent.unpaced).await;
+    large(&program).await;
+    many_incidents(program, directory.path()).await;
+}
+
+async fn paced(address: SocketAddr, span: Duration) {
+    let mut connection = Connection::open(address).await;
+    let gap = Duration::from_secs(1) / BODIES_A_SECOND;
+    let begun = At::now();
+    let mut took = Vec::new();
+    let mut next = 0;
+    while begun.elapsed() < span {
+        let due = begun + gap * u32::try_from(took.len()).unwrap();
+        let text = body(
+            (0..BODY).map(|number| (next + number) % (HOSTS * MODULES)),
+            FIRST,
+        );
+        next += BODY;
+        sleep_until(due).await;
+        connection.post(&text).await;
+        // From when it was due: a body that waits for the one before has waited all the same.
+        took.push(due.elapsed());
+    }
+    took.sort();
+    let at =
+        |share: usize| took[(took.len() * share / 100).min(took.len() - 1)].as_secs_f64() * 1e3;
+    row(
+        "durable answer to 100 alerts, at 500 alerts/s",
+        &format!("{:.1} ms (p99 {:.1} ms)", at(50), at(99)),
+        &format!(
+            "median and 99th percentile of {} bodies over one connection, from when each was due; \
+             10,000 modules, the first delivery of each opens its incident",
+            took.len()
+        ),
+    );
+}
+
+async fn unpaced(address: SocketAddr, span: Duration) {
+    let again = deliver(address, span, |round| (round, FIRST.to_owned())).await;
+    row(
+        "alerts accepted each second, delivered again",
+        &again,
+        &format!("as fast as answers come, {CONNECTIONS} connections, bodies of {BODY}"),
+    );
+    let new = deliver(address, span, |round| {
+        let later = round / (HOSTS * MODULES / BODY) + 1;
+        let (minute, second) = (later / 60, later % 60);
+        (round, format!("2026-11-22T11:{minute:02}:{second:02}.000Z"))
+    })
+    .await;
+    row(
+        "alerts accepted each second, each one news",
+        &new,
+        "the same with a new `startsAt` each time: an event in the chain for every alert",
+    );
+}
+
+async fn deliver(
+    address: SocketAddr,
+    span: Duration,
+    which: impl Fn(u32) -> (u32, String) + Send + Sync + 'static,
+) -> String {
+    let (which, round) = (Arc::new(which), Arc::new(AtomicU32::new(0)));
+    let begun = Instant::now();
+    let mut senders = JoinSet::new();
+    for _ in 0..CONNECTIONS {
+        let (which, round) = (Arc::clone(&which), Arc::clone(&round));
+        senders.spawn(async move {
+            let mut connection = Connection::open(address).await;
+            while begun.elapsed() < span {
+                let (number, starts_at) = which(round.fetch_add(1, Ordering::Relaxed));
+                let first = number * BODY % (HOSTS * MODULES);
+                connection
+                    .post(&body(first..first + BODY, &starts_at))
+                    .await;
+            }
+        });
+    }
+    senders.join_all().await;
+    let alerts = f64::from(round.load(Ordering::Relaxed) * BODY);
+    format!("{:.0}", alerts / begun.elapsed().as_secs_f64())
+}
+
+async fn large(program: &Program) {
+    let mut connection = Connection::open(program.address).await;
+    let mut took = Vec::new();
+    let mut size = 0;
+    for round in 0..5 {
+        let text = body(0..5000, &format!("2026-11-22T12:00:0{round}.000Z"));
+        size = text.len();
+        let begun = Instant::now();
+        connection.post(&text).await;
+        took.push(begun.elapsed());
+    }
+    took.sort();
+    row(
+        "durable answer to 5,000 alerts in one body",
+        &format!("{:.0} ms", took[2].as_secs_f64() * 1e3),
+        &format!(
+            "median of 5, {:.1} MB each, every alert an event; the program's peak over all of the \
+             above is {:.0} MB resident",
+            size as f64 / 1e6,
+            program.megabytes("VmHWM")
+        ),
+    );
+}
+
+/// What was delivered has opened an incident for every module.
+async fn many_incidents(program: Program, directory: &Path) {
+    let mut connection = Connection::open(program.address).await;
+    let listed = connection.get("/api/v1/incidents").await;
+    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    let open = listed["incidents"].as_array().map_or(0, Vec::len);
+    let worked = program.megabytes("VmRSS");
+    program.end();
+    let again = Program::start(directory);
+    let resident = again.megabytes("VmRSS");
+    let until_ready = again.until_ready;
+    again.end();
+    row(
+        &format!("{open} open incidents, resident memory"),
+        &format!("{resident:.1} MB"),
+        &format!("the program once it is ready; {worked:.0} MB after all of the above"),
+    );
+    let file = directory.join("store.sqlite");
+    let begun = Instant::now();
+    let opened = open_store(&file);
+    let checked = begun.elapsed();
+    let begun = Instant::now();
+    let loaded = opened.load().await.unwrap();
+    let folded = begun.elapsed();
+    drop(loaded);
+    let events = opened.head().await.unwrap().seq;
+    row(
+        &format!("{open} open incidents, loaded and folded"),
+        &format!("{:.2} s", folded.as_secs_f64()),
+        &format!(
+            "{events} events; before that {:.2} s to check pages and chain, {:.2} s from the start \
+             of the process until it accepts alerts",
+            checked.as_secs_f64(),
+            until_ready.as_secs_f64()
+        ),
+    );
+}
+
+fn open_store(file: &Path) -> SqliteStore {
+    let opened = open(file).unwrap();
+    let clock = SystemClock::resume(opened.last_time);
+    SqliteStore::start(opened, Arc::new(clock)).unwrap()
+}
