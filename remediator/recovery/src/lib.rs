@@ -15,6 +15,7 @@ pub mod attempt;
 pub mod command;
 pub mod control;
 pub mod decide;
+pub mod diagnosis;
 pub mod event;
 pub mod evidence;
 pub mod fleet;

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use vcm_recovery::alert::Fact;
 use vcm_recovery::decide::decide;
 use vcm_recovery::decide::explain::{self, ExplainedRung, Explanation};
+use vcm_recovery::diagnosis::{self, Case, Pattern};
 use vcm_recovery::event::Event;
 use vcm_recovery::evidence::{Evidence, Look};
 use vcm_recovery::fleet::FleetView;
@@ -48,6 +49,13 @@ pub(super) struct ExplainArgs {
     /// Print one JSON document.
     #[arg(long)]
     json: bool,
+}
+
+/// A target's decision and diagnosis.
+struct Explained {
+    explanation: Explanation,
+    patterns: Vec<&'static Pattern>,
+    hints: Vec<String>,
 }
 
 /// Why nothing can be explained.
@@ -128,7 +136,7 @@ impl ExplainArgs {
         facts: &[Fact],
         seen: &[Observation],
         now: Time,
-    ) -> Option<Explanation> {
+    ) -> Option<Explained> {
         let site = Site {
             host: config.inventory.hosts.get(&target.host)?,
             policy: &config.policy,
@@ -155,7 +163,19 @@ impl ExplainArgs {
             });
         }
         let evidence = looks(seen, now, config.policy.agreement_span);
-        explain::explain(&state, &evidence, &fleet, site, target, now)
+        let explanation = explain::explain(&state, &evidence, &fleet, site, target, now)?;
+        let case = Case {
+            incident: &explanation.incident,
+            evidence: &evidence,
+            fleet: &fleet,
+            site,
+            now,
+        };
+        Some(Explained {
+            patterns: diagnosis::diagnose(&case).collect(),
+            hints: diagnosis::hints(&case),
+            explanation,
+        })
     }
 }
 
@@ -207,14 +227,23 @@ fn read(path: &Path) -> Result<Vec<u8>, ExplainError> {
     })
 }
 
-fn human(target: &Target, explanation: Option<&Explanation>) -> String {
-    let Some(explanation) = explanation else {
+fn human(target: &Target, explained: Option<&Explained>) -> String {
+    let Some(explained) = explained else {
         return format!(
             "{target}: no alert of the policy fires for it, so that nothing is opened\n"
         );
     };
-    let mut text = format!("{target}: {}\n", explanation.standing);
-    for rung in &explanation.rungs {
+    let mut text = format!("{target}: {}\n", explained.explanation.standing);
+    for pattern in &explained.patterns {
+        let Pattern {
+            seen, means, so, ..
+        } = pattern;
+        let _infallible = writeln!(text, "  seen: {seen}\n  means: {means}\n  so: {so}");
+    }
+    for hint in &explained.hints {
+        let _infallible = writeln!(text, "  {hint}");
+    }
+    for rung in &explained.explanation.rungs {
         text.push_str(&of_rung(rung));
     }
     text
@@ -257,7 +286,7 @@ fn of_rung(rung: &ExplainedRung) -> String {
     text
 }
 
-fn as_json(explained: &[(Target, Option<Explanation>)], ignored: &[String]) -> Value {
+fn as_json(explained: &[(Target, Option<Explained>)], ignored: &[String]) -> Value {
     let rung = |rung: &ExplainedRung| {
         json!({
             "rung": rung.rung,
@@ -267,13 +296,23 @@ fn as_json(explained: &[(Target, Option<Explanation>)], ignored: &[String]) -> V
             "verdicts": rung.verdicts,
         })
     };
-    let about = |(target, explanation): &(Target, Option<Explanation>)| {
-        let rungs = explanation
-            .iter()
-            .flat_map(|explanation| &explanation.rungs);
+    let pattern = |pattern: &&'static Pattern| {
+        json!({
+            "name": pattern.name,
+            "seen": pattern.seen,
+            "means": pattern.means,
+            "so": pattern.so,
+        })
+    };
+    let about = |(target, explained): &(Target, Option<Explained>)| {
+        let about = explained.as_ref();
+        let rungs = about.iter().flat_map(|about| &about.explanation.rungs);
+        let patterns = about.iter().flat_map(|about| &about.patterns);
         json!({
             "target": target,
-            "standing": explanation.as_ref().map(|explanation| explanation.standing),
+            "standing": about.map(|about| about.explanation.standing),
+            "patterns": patterns.map(pattern).collect::<Vec<_>>(),
+            "hints": about.map(|about| &about.hints),
             "rungs": rungs.map(rung).collect::<Vec<_>>(),
         })
     };
