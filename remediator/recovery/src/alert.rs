@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::Fingerprint;
 use crate::inventory::{HostEntry, Inventory, Target};
-use crate::policy::{Policy, Scope};
+use crate::policy::{AlertRule, Policy, Scope};
 use crate::tier::Tier;
 use crate::time::Time;
 
@@ -297,16 +297,28 @@ impl FactRecord {
     /// The tier it permits by this policy; `None` when its name is not listed for such a target.
     #[must_use]
     pub fn permits(&self, policy: &Policy) -> Option<Tier> {
+        let rule = self.rule(policy)?;
+        Some(rule.permits(self.lowered))
+    }
+
+    /// Whether its name stands for the load of an HSM, whatever its label lowers it to. Such an
+    /// alert tells of no failure.
+    #[must_use]
+    pub fn about_load(&self, policy: &Policy) -> bool {
+        self.rule(policy)
+            .is_some_and(|rule| rule.tier == Tier::Load)
+    }
+
+    fn rule<'a>(&self, policy: &'a Policy) -> Option<&'a AlertRule> {
         let scope = if self.target.module.is_some() {
             Scope::Module
         } else {
             Scope::Host
         };
-        let rule = policy
+        policy
             .alerts
             .get(&self.name)
-            .filter(|rule| rule.scope == scope)?;
-        Some(rule.permits(self.lowered))
+            .filter(|rule| rule.scope == scope)
     }
 
     /// Whether it fires: begun, and not ended since.
@@ -357,8 +369,7 @@ pub fn view(
         let used_up = spent.get(fingerprint).copied() >= fact.newest_start;
         let tier = fact.permits(policy);
         view.ceiling = view.ceiling.max(tier);
-        // An alert about load alone tells of no failure of the target.
-        let failure = tier.is_some_and(|tier| tier != Tier::Load);
+        let failure = tier.is_some() && !fact.about_load(policy);
         view.permits |= failure;
         view.fresh |= failure && !used_up;
     }

@@ -4,6 +4,13 @@
 //! asked through a page; it is remembered, and restored when the trouble is over, however it ended,
 //! or after a maximum time. Each order is recorded before it is given, with a key that stays the same
 //! over repetitions, so that a crash in between repeats and never forgets it.
+//!
+//! | the failed module's incident | load is shed | it is restored |
+//! |---|---|---|
+//! | mode observe; everything paused; target held; latched; no alert permits `load` | no | as below |
+//! | mode approve | people are asked | as below |
+//! | mode act | by the hook, where there is one | as below |
+//! | none open, held and low, the longest time is over, the gate is off | no | always |
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -12,9 +19,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{Change, Entry, LoadClass};
 use crate::ids::HsmName;
+use crate::incident::Incident;
 use crate::inventory::{Inventory, Target};
 use crate::page::PageReason;
-use crate::policy::{LoadPolicy, Policy};
+use crate::policy::{LoadPolicy, Mode, Policy};
 use crate::state::HostState;
 use crate::tier::Tier;
 use crate::time::Time;
@@ -117,15 +125,19 @@ impl Loads {
             return loads;
         }
         for state in hosts {
-            let summaries = state.last_summary.iter().flat_map(|last| &last.modules);
+            // Without an incident nobody looks, and what was seen last says nothing of now.
+            let looked_at = state.last_summary.iter();
+            let looked_at = looked_at.filter(|_| !state.incidents.is_empty());
+            let summaries = looked_at.flat_map(|last| &last.modules);
             let shown = summaries.filter_map(|seen| Some((seen.module, seen.load?)));
             for (module, class) in shown {
                 let target = Target::module(state.host.clone(), module);
                 loads.add(inventory, fleet, &target, class, "shows it");
             }
-            let alerts = state.facts.values().filter(|fact| {
-                fact.valid(policy.alert_ttl, now) && fact.permits(policy) == Some(Tier::Load)
-            });
+            let alerts = state
+                .facts
+                .values()
+                .filter(|fact| fact.valid(policy.alert_ttl, now) && fact.about_load(policy));
             for fact in alerts {
                 let told = format!("alert {} tells of it", fact.name);
                 loads.add(inventory, fleet, &fact.target, LoadClass::High, &told);
@@ -196,14 +208,16 @@ pub fn decide<'a>(
     now: Time,
 ) -> FleetDecision {
     let loads = Loads::of(hosts.clone(), fleet, inventory, policy, now);
-    let failed = failed_hsms(hosts, inventory);
+    let failed = failed_hsms(hosts.clone(), inventory);
+    let wanting = wanting_hsms(fleet, hosts, inventory, policy, now);
     let mut decision = FleetDecision::default();
     let known: BTreeSet<&HsmName> = loads.hsms.keys().chain(fleet.sheds.keys()).collect();
     for hsm in known {
         let at = Hsm {
             hsm,
             load: loads.hsms.get(hsm),
-            failed: failed.get(hsm),
+            failed: failed.contains(hsm),
+            wanting: wanting.get(hsm),
             restored: fleet.restored.get(hsm).copied(),
             policy: policy.load.as_ref(),
             now,
@@ -218,26 +232,65 @@ pub fn decide<'a>(
     decision
 }
 
-/// The HSMs with a failed module in an open incident, and which module that is.
+/// The HSMs with a failed module in an open incident.
 fn failed_hsms<'a>(
     hosts: impl Iterator<Item = &'a HostState>,
     inventory: &Inventory,
-) -> BTreeMap<HsmName, Target> {
+) -> BTreeSet<HsmName> {
     let incidents = hosts.flat_map(|state| state.incidents.values());
     let failed = incidents.filter(|incident| incident.first_failed_at.is_some());
     failed
-        .filter_map(|incident| {
-            let hsm = hsm_of(inventory, &incident.target)?;
-            Some((hsm.clone(), incident.target.clone()))
-        })
+        .filter_map(|incident| hsm_of(inventory, &incident.target).cloned())
         .collect()
+}
+
+/// The HSMs with a failed module for which something may be done now, and which module that is. One
+/// for which the hook may be called comes before one for which only people may be asked.
+fn wanting_hsms<'a>(
+    fleet: &FleetState,
+    hosts: impl Iterator<Item = &'a HostState>,
+    inventory: &Inventory,
+    policy: &Policy,
+    now: Time,
+) -> BTreeMap<HsmName, (Mode, Target)> {
+    let mut wanting: BTreeMap<HsmName, (Mode, Target)> = BTreeMap::new();
+    if fleet.pause.as_ref().is_some_and(|pause| pause.active(now)) {
+        return wanting;
+    }
+    for state in hosts {
+        let entry = inventory.hosts.get(&state.host);
+        let mode = policy.mode_of(entry.and_then(|host| host.mode));
+        let wants = |incident: &&Incident| {
+            incident.first_failed_at.is_some()
+                && incident.latch.is_none()
+                && state.hold_of(&incident.target, now).is_none()
+                && state.alert_view(&incident.target, policy, now).ceiling >= Some(Tier::Load)
+        };
+        let observing = mode == Mode::Observe;
+        for incident in state
+            .incidents
+            .values()
+            .filter(|_| !observing)
+            .filter(wants)
+        {
+            let Some(hsm) = hsm_of(inventory, &incident.target) else {
+                continue;
+            };
+            let first = wanting.get(hsm).is_none_or(|(known, _)| *known < mode);
+            if first {
+                wanting.insert(hsm.clone(), (mode, incident.target.clone()));
+            }
+        }
+    }
+    wanting
 }
 
 /// One HSM at one moment.
 struct Hsm<'a> {
     hsm: &'a HsmName,
     load: Option<&'a Load>,
-    failed: Option<&'a Target>,
+    failed: bool,
+    wanting: Option<&'a (Mode, Target)>,
     restored: Option<Time>,
     policy: Option<&'a LoadPolicy>,
     now: Time,
@@ -248,7 +301,7 @@ impl Hsm<'_> {
     fn shed(&self, decision: &mut FleetDecision) -> Option<Time> {
         let policy = self.policy?;
         let load = self.load.filter(|load| load.class == LoadClass::High)?;
-        let failed = self.failed?;
+        let (mode, failed) = self.wanting?;
         // Users who lost their share for the longest time allowed do not lose it again at once.
         if let Some(restored) = self.restored
             && self.now.since(restored) < policy.max_shed
@@ -258,7 +311,8 @@ impl Hsm<'_> {
         let order = LoadOrder {
             hsm: self.hsm.clone(),
             why: format!("{failed} has failed and {}", load.seen),
-            hook: policy.hook,
+            // In mode approve nothing is done without a person's word: people are asked.
+            hook: policy.hook && *mode == Mode::Act,
         };
         decision.record(Change::LoadShed(order));
         None
@@ -298,7 +352,7 @@ impl Hsm<'_> {
         let Some(policy) = self.policy else {
             return Some("the load gate is off now".to_owned());
         };
-        if self.failed.is_none() {
+        if !self.failed {
             return Some("no module of it is failed any more".to_owned());
         }
         if self.now.since(shed.since) >= policy.max_shed {
