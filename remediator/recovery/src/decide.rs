@@ -185,10 +185,11 @@ impl Draft<'_> {
     /// Whether nothing is known only because the next look is not in yet. What was ruled and paged
     /// stands until it is, or until it has been missing for so long that this is a trouble by itself.
     fn between_looks(&self, incident: &Incident) -> bool {
-        let since = self
-            .evidence
-            .newest()
-            .map_or(incident.opened_at, |look| look.at);
+        let Some(newest) = self.evidence.newest() else {
+            // Nobody has looked since the start; a look that fails is a look too.
+            return true;
+        };
+        let since = newest.at.max(incident.opened_at);
         !self.fresh() && self.now.since(since) < self.site.policy.page_after.unknown
     }
 

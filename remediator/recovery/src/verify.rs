@@ -142,13 +142,10 @@ impl Judged<'_> {
     }
 
     fn made_worse(&self, lost: &BTreeSet<ModuleNumber>) -> Verification {
-        let modules: Vec<String> = lost.iter().map(ToString::to_string).collect();
+        let lost = crate::approval::listed(lost);
         Verification::Settled(
             Outcome::MadeWorse,
-            format!(
-                "healthy before and not any more: module {}",
-                modules.join(", ")
-            ),
+            format!("healthy before and not any more: {lost}"),
         )
     }
 

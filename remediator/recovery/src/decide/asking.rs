@@ -8,9 +8,10 @@ use crate::guard::Guard;
 use crate::ids::RequestId;
 use crate::incident::{Incident, Shadow};
 use crate::inventory::Target;
+use crate::observation::{Condition, HardserverLook};
 use crate::policy::Mode;
 use crate::tier::Rung;
-use crate::verdict::Verdict;
+use crate::verdict::{Verdict, counted};
 
 use super::Draft;
 use super::ladder::{offered, rungs_of};
@@ -74,6 +75,10 @@ impl Draft<'_> {
         let changes: BTreeSet<String> = about
             .into_iter()
             .filter_map(|asked| Some((asked, self.scope(incident, asked.scope.rung)?)))
+            // One look that was cut short says nothing about what was asked; at the act it refuses.
+            .filter(|(asked, now)| {
+                now.condition != Condition::Unknown || asked.scope.condition == now.condition
+            })
             .flat_map(|(asked, now)| asked.scope.changes(&now))
             .collect();
         (!changes.is_empty()).then(|| changes.into_iter().collect::<Vec<_>>().join("; "))
@@ -134,8 +139,11 @@ impl Draft<'_> {
         match rung {
             Rung::Retry => "nobody that is known of".to_owned(),
             Rung::Restart => {
+                if seen.hardserver == HardserverLook::SuspectedDown {
+                    return "nobody: the hardserver is down".to_owned();
+                }
                 let clients = seen.clients.map_or("all clients".to_owned(), |clients| {
-                    format!("{clients} clients")
+                    counted(clients, "client")
                 });
                 let mut others = seen.healthy_modules();
                 if let Some(module) = incident.target.module {
@@ -152,9 +160,7 @@ impl Draft<'_> {
             Rung::Clear => {
                 let objects = look
                     .and_then(|look| look.objects)
-                    .map_or("every key".to_owned(), |objects| {
-                        format!("{objects} objects")
-                    });
+                    .map_or("every key".to_owned(), |objects| counted(objects, "object"));
                 let module = incident.target.module.into_iter().collect();
                 format!("{objects} loaded in {}", listed(&module))
             }

@@ -11,7 +11,7 @@ use crate::policy::Mode;
 use crate::state::HostState;
 use crate::tier::Rung;
 use crate::time::Time;
-use crate::verdict::Verdict;
+use crate::verdict::{Verdict, times};
 
 use super::{Action, Draft};
 
@@ -83,8 +83,11 @@ impl Draft<'_> {
             let given = self.verdicts(incident, rung);
             let rule = match (rule(&given), approved) {
                 (Rule::Asked | Rule::Skipped, Some(chosen)) if rung == chosen => granted(&given),
-                // A person chose a higher rung over this one.
-                (Rule::Asked, Some(chosen)) if rung < chosen => Rule::Skipped,
+                (Rule::Asked, Some(chosen)) if rung < chosen => {
+                    let by = format!("a person chose {chosen} over it");
+                    verdicts.push(left_out(rung, &by));
+                    continue;
+                }
                 (rule, _) => rule,
             };
             verdicts.extend(
@@ -231,10 +234,10 @@ fn exhausted(state: &HostState, target: &Target) -> String {
     };
     let failed = Rung::ALL.into_iter().filter_map(|rung| {
         let attempts = state.attempts_of(incident);
-        let times = attempts
+        let made = attempts
             .filter(|a| a.intent.rung == rung && a.counts())
             .count();
-        (times > 0).then(|| format!("{rung} was run {times} times"))
+        (made > 0).then(|| format!("{rung} was run {}", times(made)))
     });
     let verdicts = incident.ruling.iter().flat_map(|ruling| &ruling.verdicts);
     let skipped = verdicts.filter_map(|given| match &given.verdict {

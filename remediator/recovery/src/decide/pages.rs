@@ -115,7 +115,27 @@ impl Draft<'_> {
             let (reason, after) = self.page_rule(guard, asking)?;
             (self.now.since(since) >= after).then(|| (reason, self.reason_of(incident, guard)))
         });
-        due.min_by_key(|(reason, _)| *reason)
+        let due = due.min_by_key(|(reason, _)| *reason);
+        // What is not known for a moment ends no page: else every look that was cut short would page
+        // the same people anew.
+        due.or_else(|| self.open_page(incident).filter(|_| unknown))
+    }
+
+    /// The open page for what stood in the way when it was last known.
+    fn open_page(&self, incident: &Incident) -> Option<(PageReason, String)> {
+        let mut pages = self.state.pages.keys();
+        let (_, reason) = pages.find(|(target, reason)| {
+            let stands_in_the_way = matches!(
+                reason,
+                PageReason::ApprovalRequired
+                    | PageReason::StoppedOnPurpose
+                    | PageReason::NetworkBad
+                    | PageReason::InventoryDrift
+                    | PageReason::Flapping
+            );
+            *target == incident.target && stands_in_the_way
+        })?;
+        Some((*reason, String::new()))
     }
 
     /// Which page a guard comes to, and after how long.

@@ -5,7 +5,6 @@
 //! remediator forgets no storm.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use crate::ids::{HostName, HsmName};
 use crate::inventory::{HostEntry, Inventory, Target};
@@ -54,7 +53,7 @@ impl Storms {
         let mut storms = Self::default();
         for (hsm, mut failures) in by_hsm {
             failures.sort_unstable();
-            if let Some(first) = first_failure(&failures, policy.boot_window, now) {
+            if let Some(first) = first_failure(&failures, policy, now) {
                 storms.first_failures.insert(hsm.clone(), first);
             }
             if let Some(since) = storm(&failures, limit, &policy.storm, now) {
@@ -157,10 +156,12 @@ fn leave<'a>(in_window: &mut BTreeMap<&'a HostName, u32>, host: &'a HostName) {
     }
 }
 
-/// The first of the failures that follow one another within `window`, if the newest is that recent.
-fn first_failure(failures: &[Failure<'_>], window: Duration, now: Time) -> Option<Time> {
+/// The first of the failures that follow one another within the boot window, as long as that and the
+/// turn of every target after it are not over since the newest.
+fn first_failure(failures: &[Failure<'_>], policy: &Policy, now: Time) -> Option<Time> {
+    let window = policy.boot_window;
     let mut first = failures.last().map(|(at, _)| *at)?;
-    if now.since(first) >= window {
+    if now.since(first) >= window + policy.storm.stagger {
         return None;
     }
     for (at, _) in failures.iter().rev() {

@@ -6,15 +6,18 @@ use std::time::Duration;
 
 use nshield::{ModuleNumber, ModuleState};
 use vcm_recovery::alert::Fact;
+use vcm_recovery::approval::{Choice, Request};
 use vcm_recovery::attempt::{Intent, Outcome, Report};
+use vcm_recovery::command::{self, FleetOrder, Giver, HostOrder, OrderError};
 use vcm_recovery::decide::{Decision, Proposal, decide};
 use vcm_recovery::event::{Change, Entry, Event};
 use vcm_recovery::evidence::{Evidence, Look};
-use vcm_recovery::fleet::FleetView;
+use vcm_recovery::fleet::state::FleetState;
+use vcm_recovery::fleet::{FleetView, Ownership, Silences};
 use vcm_recovery::guard::Guard;
 use vcm_recovery::ids::{AttemptId, Epoch, HostName, ObservationId};
-use vcm_recovery::incident::{Actor, Ending, IncidentState};
-use vcm_recovery::inventory::{HostEntry, Kind, ModuleEntry, Target};
+use vcm_recovery::incident::{Actor, Ending, Incident, IncidentState};
+use vcm_recovery::inventory::{HostEntry, Inventory, Kind, ModuleEntry, Target};
 use vcm_recovery::observation::{
     HardserverLook, ModuleLook, NetworkLook, OBSERVATION_SCHEMA, Observation, SourceStatus,
     Sources, StopSign,
@@ -42,7 +45,13 @@ pub(crate) enum Cure {
 pub(crate) struct Lab {
     pub(crate) host: HostEntry,
     pub(crate) policy: Policy,
-    pub(crate) fleet: FleetView,
+    /// The fleet's own state, and the states of its other hosts.
+    pub(crate) fleet: FleetState,
+    pub(crate) others: Vec<(HostEntry, HostState)>,
+    pub(crate) silences: Silences,
+    pub(crate) ownership: Ownership,
+    /// Whether the watchdog is heard of all the time.
+    pub(crate) watchdog: bool,
     pub(crate) state: HostState,
     pub(crate) evidence: Evidence,
     pub(crate) now: Time,
@@ -64,6 +73,13 @@ pub(crate) struct Lab {
 
 pub(crate) fn number(n: u16) -> ModuleNumber {
     ModuleNumber::try_from(n).unwrap()
+}
+
+pub(crate) fn giver() -> Giver {
+    Giver {
+        by: "ada".parse().unwrap(),
+        reason: "seen to".to_owned(),
+    }
 }
 
 pub(crate) fn esn(n: u16) -> String {
@@ -109,7 +125,11 @@ impl Lab {
                 mode: Mode::Act,
                 ..Policy::default()
             },
-            fleet: FleetView::default(),
+            fleet: FleetState::default(),
+            others: Vec::new(),
+            silences: Silences::NotAsked,
+            ownership: Ownership::Ours,
+            watchdog: true,
             state: HostState::new(name),
             evidence: Evidence::default(),
             now: Time::from_millis(START),
@@ -188,6 +208,7 @@ impl Lab {
                 entry,
             };
             self.state.apply(&event);
+            self.fleet.apply(&event);
             self.events.push(event);
         }
     }
@@ -251,10 +272,118 @@ impl Lab {
             host: &self.host,
             policy: &self.policy,
         };
-        self.fleet.watchdog = Some(self.now);
-        let decision = decide(&self.state, &self.evidence, &self.fleet, site, self.now);
+        let fleet = self.fleet_view();
+        let decision = decide(&self.state, &self.evidence, &fleet, site, self.now);
         self.store(decision.changes.clone());
         decision
+    }
+
+    fn fleet_view(&self) -> FleetView {
+        let hosts = std::iter::once((&self.host, &self.state));
+        let hosts = hosts.chain(self.others.iter().map(|(entry, state)| (entry, state)));
+        let inventory = Inventory {
+            hosts: hosts
+                .clone()
+                .map(|(entry, _)| (entry.name.clone(), entry.clone()))
+                .collect(),
+        };
+        let states = hosts.map(|(_, state)| state);
+        FleetView {
+            watchdog: self.watchdog.then_some(self.now),
+            silences: self.silences.clone(),
+            ownership: self.ownership.clone(),
+            ..FleetView::new(states, &self.fleet, &inventory, &self.policy, self.now)
+        }
+    }
+
+    /// Carries out what a person orders about this host.
+    pub(crate) fn order(&mut self, order: &HostOrder) -> Result<(), OrderError> {
+        let host = &self.host;
+        let knows = |target: &Target| target.module.is_none() || host.module_of(target).is_some();
+        let entries = command::of_host(
+            order,
+            &giver(),
+            &self.state,
+            &self.evidence,
+            knows,
+            self.now,
+        )?;
+        self.store(entries);
+        Ok(())
+    }
+
+    /// Carries out what a person orders about everything.
+    pub(crate) fn order_all(&mut self, order: &FleetOrder) -> Result<(), OrderError> {
+        let entries = command::of_fleet(order, &giver(), &self.fleet, self.now)?;
+        self.store(entries);
+        Ok(())
+    }
+
+    /// Answers the open request.
+    pub(crate) fn answer(&mut self, choice: Choice) {
+        let request = self.request().unwrap().id;
+        self.order(&HostOrder::Answer { request, choice }).unwrap();
+    }
+
+    /// The open request for approval.
+    pub(crate) fn request(&self) -> Option<&Request> {
+        let mut incidents = self.state.incidents.values();
+        incidents.find_map(|incident| incident.request.as_ref())
+    }
+
+    /// Ends the remediator and starts it anew: what it knows is folded from the stored events, and
+    /// what it has seen is gone.
+    pub(crate) fn restart_remediator(&mut self) {
+        let (state, fleet) = self.folded();
+        assert_eq!(state, self.state);
+        assert_eq!(fleet, self.fleet);
+        (self.state, self.fleet) = (state, fleet);
+        self.evidence = Evidence::default();
+    }
+
+    /// The states as the stored events tell them, each event read back from its text. Delivered
+    /// facts are rows of their own and no events.
+    pub(crate) fn folded(&self) -> (HostState, FleetState) {
+        let mut state = HostState::new(self.host.name.clone());
+        let mut fleet = FleetState::default();
+        state.facts = self.state.facts.clone();
+        for event in &self.events {
+            let text = serde_json::to_string(event).unwrap();
+            let read: Event = serde_json::from_str(&text).unwrap();
+            assert_eq!(read, *event);
+            state.apply(&read);
+            fleet.apply(&read);
+        }
+        (state, fleet)
+    }
+
+    /// Lets time pass until something is so; a minute-long test hangs otherwise.
+    pub(crate) fn run_until(&mut self, what: &str, holds: impl Fn(&Self) -> bool) {
+        for _ in 0..40_000 {
+            if holds(self) {
+                return;
+            }
+            self.run(1);
+        }
+        panic!("{what} did not come about: {:?}", self.state.incidents);
+    }
+
+    /// How often each kind of event was recorded.
+    pub(crate) fn count(&self, kind: &str) -> usize {
+        let kinds = self.events.iter().map(|event| event.entry.change.kind());
+        kinds.filter(|found| *found == kind).count()
+    }
+
+    pub(crate) fn incident(&self, n: Option<u16>) -> &Incident {
+        let target = self.target(n);
+        &self.state.incidents[&target]
+    }
+
+    pub(crate) fn target(&self, n: Option<u16>) -> Target {
+        Target {
+            host: self.host.name.clone(),
+            module: n.map(number),
+        }
     }
 
     /// What the rung does to the simulated host.
@@ -295,6 +424,9 @@ impl Lab {
             approval: proposal.approval,
         };
         self.record(&target, Change::IntentReserved(intent));
+        if let Some(request) = proposal.approval {
+            self.record(&target, Change::ApprovalUsed { request, attempt });
+        }
         self.report(attempt, &target, Report::Accepted);
         self.log
             .push((self.seconds(), proposal.rung, proposal.steps.clone()));
@@ -402,5 +534,32 @@ impl Lab {
             }),
             _ => false,
         })
+    }
+}
+
+/// Another host with a module on the HSM of module 1 fails, now.
+pub(crate) fn begin_storm(lab: &mut Lab) {
+    let n = lab.others.len() + 2;
+    let name: HostName = format!("tenant-{n}").parse().unwrap();
+    let entry = HostEntry {
+        name: name.clone(),
+        ..lab.host.clone()
+    };
+    let mut state = HostState::new(name.clone());
+    let (own, now) = (lab.target(Some(1)), lab.now);
+    // The own failure may be an hour old: what counts is that both are new.
+    lab.state.failures.entry(own).or_default().push(now);
+    let target = Target::module(name, number(1));
+    state.failures.insert(target, vec![now]);
+    lab.others.push((entry, state));
+}
+
+/// A change of the fleet's own state.
+pub(crate) fn of_fleet(change: Change) -> Entry {
+    Entry {
+        host: None,
+        target: None,
+        incident: None,
+        change,
     }
 }

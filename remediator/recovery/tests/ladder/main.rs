@@ -6,6 +6,11 @@
     reason = "a test's script is fixed, and it looks for single kinds of event"
 )]
 
+mod approvals;
+mod control;
 mod lab;
+mod observe;
+mod outcomes;
 mod safety;
 mod scenarios;
+mod storm;

@@ -84,6 +84,7 @@ fn estate() -> Lab {
     let mut lab = Lab::new(3);
     lab.permit_clear();
     lab.policy.spacing = Duration::from_secs(5);
+    lab.policy.boot_window = Duration::from_secs(10);
     lab.policy.healthy_for = Duration::from_secs(10);
     lab.policy.observe_interval = Duration::from_secs(10);
     let rungs = [
