@@ -142,6 +142,7 @@ impl Engine {
             let actor = actor::Actor::new(parts.clone(), host, mailbox, Arc::clone(&fleet), state);
             tasks.spawn(actor.run());
         }
+        fleet.know(mailboxes.clone());
         Ok(Self {
             mailboxes,
             fleet,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use nshield::ModuleNumber;
 
-use crate::observation::{Condition, HardserverLook, Observation};
+use crate::observation::{Condition, HardserverLook, Network, Observation};
 use crate::time::Time;
 
 /// How long looks are kept. Everything that must hold for some time is shorter: see the
@@ -93,6 +93,27 @@ impl Evidence {
         span: Duration,
     ) -> bool {
         self.spans(span, self.held_since(module, condition))
+    }
+
+    /// When the first reply of `module` was seen after the newest look without any; `None` when no
+    /// look in memory is without one, or no reply was seen since.
+    #[must_use]
+    pub fn network_back_at(&self, module: ModuleNumber) -> Option<Time> {
+        let network = |look: &Look| {
+            let seen = look.seen.as_ref().ok()?;
+            Some(seen.modules.get(&module)?.network.class())
+        };
+        let mut looks = self.looks.iter().rev();
+        let mut back_at = None;
+        let lost = looks.any(|look| {
+            match network(look) {
+                Some(Network::Bad) => return true,
+                Some(Network::Good | Network::Degraded) => back_at = Some(look.at),
+                Some(Network::NotApplicable | Network::Unknown) | None => {}
+            }
+            false
+        });
+        back_at.filter(|_| lost)
     }
 
     /// Whether the hardserver is *proven* down: suspected in every look over at least `span`.

@@ -1,15 +1,18 @@
 //! The actor of one host: absorb, look, decide, record, act, wait.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tracing::Instrument;
-use vcm_recovery::command;
+use vcm_recovery::attempt::{Outcome, Report};
+use vcm_recovery::command::{self, Giver, HostOrder};
 use vcm_recovery::decide::{self, Action, Decision};
 use vcm_recovery::event::{Change, Entry, Event};
 use vcm_recovery::evidence::{Evidence, Look};
 use vcm_recovery::fleet::FleetView;
+use vcm_recovery::ids::AttemptId;
 use vcm_recovery::inventory::{HostEntry, Target};
 use vcm_recovery::policy::Site;
 use vcm_recovery::state::HostState;
@@ -18,7 +21,7 @@ use vcm_telemetry::logging::chain;
 
 use super::fleet::FleetMailbox;
 use super::log::log;
-use super::orders::Ordered;
+use super::orders::{Answer, Ordered};
 use super::pace::Pace;
 use super::{EngineParts, Mailbox, OrderFailure};
 use crate::host_client::HostRunner;
@@ -60,6 +63,9 @@ pub(super) struct Actor {
     next_wake: Option<Time>,
     /// A look is wanted because something new was delivered.
     look_wanted: bool,
+    /// Attempts that the host runner has accepted although that could not be recorded: what it has
+    /// lost since is unknown, and not never started.
+    pub(super) accepted: BTreeSet<AttemptId>,
 }
 
 impl Actor {
@@ -83,6 +89,7 @@ impl Actor {
             pace,
             next_wake,
             look_wanted: false,
+            accepted: BTreeSet::new(),
         }
     }
 
@@ -113,8 +120,14 @@ impl Actor {
     async fn turn(&mut self) -> Result<(), StoreError> {
         self.absorb().await;
         self.poll_attempts().await?;
+        // On what is too old nothing can be decided: after a start, and after a standstill.
+        if self.has_work() && !self.looked_lately() && !self.steps_run() && self.look().await {
+            self.absorb().await;
+        }
         let mut decision = self.decide_and_record().await?;
         if self.look_is_due(&decision) && self.look().await {
+            // A look takes its time: what was delivered meanwhile counts for what is decided on it.
+            self.absorb().await;
             decision = self.decide_and_record().await?;
         }
         self.act(&decision).await?;
@@ -122,20 +135,48 @@ impl Actor {
         Ok(())
     }
 
+    fn has_work(&self) -> bool {
+        self.look_wanted || !self.state.incidents.is_empty()
+    }
+
+    fn looked_lately(&self) -> bool {
+        let limit = self.parts.policy.evidence_max_age;
+        let newest = self.evidence.newest();
+        newest.is_some_and(|look| self.now().since(look.at) <= limit)
+    }
+
+    fn steps_run(&self) -> bool {
+        self.state.unsettled().any(|attempt| attempt.running())
+    }
+
     /// Whether to look now: it is time, something new was delivered, or a rung is about to start on
     /// a look that is not quite new. Never while steps run: they look for themselves.
     fn look_is_due(&self, decision: &Decision) -> bool {
         let now = self.now();
-        let steps_run = self.state.unsettled().any(|attempt| attempt.running());
         let due = decision.next_wake.is_some_and(|at| at <= now);
         let newest = self.evidence.newest().map(|look| look.at);
         let is_new = newest.is_some_and(|at| now.since(at) < LOOK_IS_NEW);
         let wanted = self.look_wanted || decision.proposal.is_some();
-        !steps_run && (due || (wanted && !is_new))
+        !self.steps_run() && (due || (wanted && !is_new))
     }
 
-    /// Takes in what the webhook has delivered. The facts are on disk already.
+    /// Takes in what the webhook has delivered, and obeys what operators have ordered.
     async fn absorb(&mut self) {
+        let orders = self.take_in();
+        for Ordered {
+            order,
+            giver,
+            answer,
+        } in orders
+        {
+            let obeyed = self.obey(&order, &giver).await;
+            // Who asked may have gone away; the order stands all the same.
+            let _gone = answer.send(obeyed);
+        }
+    }
+
+    /// Takes in what the webhook has delivered; it is on disk already. Returns the orders.
+    fn take_in(&mut self) -> Vec<Ordered<HostOrder>> {
         let delivered = self.mailbox.take();
         self.look_wanted |= !delivered.events.is_empty();
         for fact in &delivered.facts {
@@ -145,25 +186,29 @@ impl Actor {
             self.apply(event);
         }
         self.publish();
-        for Ordered {
-            order,
-            giver,
-            answer,
-        } in delivered.orders
-        {
-            let knows = |target: &Target| {
-                target.host == self.host.entry.name
-                    && (target.module.is_none() || self.host.entry.module_of(target).is_some())
-            };
-            let now = self.now();
-            let entries = command::of_host(&order, &giver, &self.state, &self.evidence, knows, now);
-            let obeyed = match entries {
-                Ok(entries) => self.record(entries).await.map_err(OrderFailure::Store),
-                Err(error) => Err(OrderFailure::Order(error)),
-            };
-            // Who asked may have gone away; the order stands all the same.
-            let _gone = answer.send(obeyed);
+        delivered.orders
+    }
+
+    /// Takes in what was delivered, and leaves the orders for the next turn: nothing of them is
+    /// recorded, so that nothing has begun to count.
+    pub(super) fn take_in_facts(&mut self) {
+        let orders = self.take_in();
+        if !orders.is_empty() {
+            self.mailbox.put(|delivered| {
+                let later = std::mem::replace(&mut delivered.orders, orders);
+                delivered.orders.extend(later);
+            });
         }
+    }
+
+    async fn obey(&mut self, order: &HostOrder, giver: &Giver) -> Answer {
+        let knows = |target: &Target| {
+            target.host == self.host.entry.name
+                && (target.module.is_none() || self.host.entry.module_of(target).is_some())
+        };
+        let now = self.now();
+        let entries = command::of_host(order, giver, &self.state, &self.evidence, knows, now)?;
+        self.record(entries).await.map_err(OrderFailure::Store)
     }
 
     /// Looks at the host, unless it was looked at too often lately.
@@ -241,6 +286,9 @@ impl Actor {
         log(event);
         (self.parts.on_event)(event, Some(&self.state));
         self.state.apply(event);
+        if frees_a_budget(&event.entry.change) {
+            self.fleet.budget_freed();
+        }
     }
 
     pub(super) fn publish(&self) {
@@ -293,4 +341,14 @@ impl Actor {
             None => woken.await,
         }
     }
+}
+
+/// Whether somebody else may start now who could not before.
+fn frees_a_budget(change: &Change) -> bool {
+    let settled = |report: &Report| matches!(report, Report::Settled { outcome, .. } if *outcome != Outcome::Unknown);
+    matches!(change, Change::AttemptReported { report, .. } if settled(report))
+        || matches!(
+            change,
+            Change::HumanResolved(_) | Change::FleetShareReleased { .. }
+        )
 }

@@ -1,6 +1,6 @@
 //! Attempts as the engine carries them: reserve, decide once more, order, ask, resume.
 
-use vcm_recovery::attempt::{Intent, Outcome, Report};
+use vcm_recovery::attempt::{Attempt, Intent, Outcome, Report};
 use vcm_recovery::decide::Proposal;
 use vcm_recovery::event::{Change, Entry};
 use vcm_recovery::ids::AttemptId;
@@ -35,6 +35,8 @@ impl Actor {
                 return Ok(());
             }
         };
+        // What was delivered while the disk was written counts too.
+        self.take_in_facts();
         // Both views are without this attempt, or it would stand in its own way.
         let again = self.decide(&self.fleet());
         for event in &reserved {
@@ -82,6 +84,7 @@ impl Actor {
         };
         match self.host.runner.run(order).await {
             Ok(Answer::Accepted) => {
+                self.accepted.insert(attempt);
                 self.report(attempt, &proposal.target, Report::Accepted)
                     .await
             }
@@ -115,6 +118,9 @@ impl Actor {
 
     /// Asks the host runner about every attempt whose steps may still run.
     pub(super) async fn poll_attempts(&mut self) -> Result<(), StoreError> {
+        let open = &self.state.attempts;
+        self.accepted
+            .retain(|id| open.get(id).is_some_and(Attempt::unsettled));
         let running: Vec<(AttemptId, Target, bool)> = self
             .state
             .unsettled()
@@ -123,7 +129,7 @@ impl Actor {
                 (
                     attempt.intent.attempt,
                     attempt.intent.target.clone(),
-                    attempt.accepted,
+                    attempt.accepted || self.accepted.contains(&attempt.intent.attempt),
                 )
             })
             .collect();

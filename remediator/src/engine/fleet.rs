@@ -1,7 +1,9 @@
 //! The actor of the fleet: the sole writer of what belongs to no host. It records pauses, notices a
 //! long time without the remediator and another policy, and takes and returns load.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -10,12 +12,14 @@ use vcm_recovery::command::{self, FleetOrder};
 use vcm_recovery::event::{Change, Entry, Event};
 use vcm_recovery::fleet::load::{self, LoadCall, LoadReport};
 use vcm_recovery::fleet::state::{FleetState, GAP_MIN};
-use vcm_recovery::ids::HsmName;
+use vcm_recovery::guard::Guard;
+use vcm_recovery::ids::{HostName, HsmName};
+use vcm_recovery::state::HostState;
 use vcm_telemetry::logging::chain;
 
 use super::log::log;
 use super::orders::{Answer, Ordered};
-use super::{EngineParts, OrderFailure};
+use super::{EngineParts, Mailbox, OrderFailure};
 use crate::load::{IdempotencyKey, LoadHook, LoadRequest};
 use crate::store::StoreError;
 
@@ -27,6 +31,10 @@ const TICK: Duration = Duration::from_secs(5);
 pub(super) struct FleetMailbox {
     orders: Mutex<Vec<Ordered<FleetOrder>>>,
     wake: Notify,
+    /// A budget has become free since the hosts that wait for one were woken.
+    freed: AtomicBool,
+    /// The hosts, once they all have their actors.
+    hosts: OnceLock<BTreeMap<HostName, Arc<Mailbox>>>,
 }
 
 impl FleetMailbox {
@@ -39,6 +47,17 @@ impl FleetMailbox {
     /// A host has recorded something.
     pub(super) fn host_changed(&self) {
         self.wake.notify_one();
+    }
+
+    /// Somebody may start now who could not before.
+    pub(super) fn budget_freed(&self) {
+        self.freed.store(true, Ordering::Relaxed);
+        self.wake.notify_one();
+    }
+
+    /// Says which hosts there are. Told once.
+    pub(super) fn know(&self, hosts: BTreeMap<HostName, Arc<Mailbox>>) {
+        let _told_before = self.hosts.set(hosts);
     }
 
     fn take(&self) -> Vec<Ordered<FleetOrder>> {
@@ -99,6 +118,7 @@ impl FleetActor {
     pub(super) async fn run(mut self) {
         loop {
             self.obey().await;
+            self.wake_waiting();
             let wait = match self.decide().await {
                 Ok(wait) => wait,
                 Err(error) => {
@@ -113,6 +133,26 @@ impl FleetActor {
                 Some(called) = self.calls.join_next(), if !self.calls.is_empty() => {
                     self.called(called).await;
                 }
+            }
+        }
+    }
+
+    /// Wakes the hosts that wait for a budget, when one has become free: else the place would stay
+    /// empty until the next of them looks by itself.
+    fn wake_waiting(&self) {
+        if !self.mailbox.freed.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        let Some(hosts) = self.mailbox.hosts.get() else {
+            return;
+        };
+        let waits = |state: &HostState| {
+            let mut guards = state.incidents.values().flat_map(|i| i.blocked.keys());
+            guards.any(|guard| matches!(guard, Guard::BudgetHsm | Guard::BudgetFleet))
+        };
+        for state in self.parts.board.all().iter().filter(|state| waits(state)) {
+            if let Some(mailbox) = hosts.get(&state.host) {
+                mailbox.wake.notify_one();
             }
         }
     }

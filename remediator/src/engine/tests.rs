@@ -135,6 +135,8 @@ struct Script {
     answers: bool,
     looks: u32,
     failed: bool,
+    look_takes: Duration,
+    looking: bool,
 }
 
 #[derive(Debug)]
@@ -148,8 +150,16 @@ impl HostRunner for ScriptedRunner {
     fn observe(&self) -> Call<'_, Observation> {
         let mut script = self.0.lock().unwrap();
         script.looks += 1;
+        script.looking = true;
         let seen = seen(script.failed, script.looks);
-        Box::pin(async { Ok(seen) })
+        let takes = script.look_takes;
+        Box::pin(async move {
+            if !takes.is_zero() {
+                tokio::time::sleep(takes).await;
+            }
+            self.0.lock().unwrap().looking = false;
+            Ok(seen)
+        })
     }
 
     fn run(&self, order: Order) -> Call<'_, Answer> {
@@ -314,23 +324,25 @@ impl Bench {
     /// Lets time pass, with the alert delivered again every minute.
     async fn run(&self, minutes: u32) {
         for _ in 0..minutes {
-            let now = self.parts.clock.now();
-            self.door.deliver(
-                vec![Fact {
-                    fingerprint: "00000000000000aa".parse().unwrap(),
-                    name: "VcmFailed".to_owned(),
-                    target: target(),
-                    tier: Some(Tier::Retry),
-                    lowered: None,
-                    firing: true,
-                    starts_at: Time::from_millis(1),
-                    ends_at: None,
-                    delivered_at: now,
-                }],
-                Vec::new(),
-            );
+            self.deliver(true);
             tokio::time::sleep(Duration::from_secs(60)).await;
         }
+    }
+
+    fn deliver(&self, firing: bool) {
+        let now = self.parts.clock.now();
+        let fact = Fact {
+            fingerprint: "00000000000000aa".parse().unwrap(),
+            name: "VcmFailed".to_owned(),
+            target: target(),
+            tier: Some(Tier::Retry),
+            lowered: None,
+            firing,
+            starts_at: Time::from_millis(1),
+            ends_at: (!firing).then_some(now),
+            delivered_at: now,
+        };
+        self.door.deliver(vec![fact], Vec::new());
     }
 
     fn script<T>(&self, change: impl FnOnce(&mut Script) -> T) -> T {
@@ -522,4 +534,86 @@ async fn accepted_attempt_that_the_host_has_lost_is_unknown_and_pages() {
             .keys()
             .any(|(_, reason)| *reason == PageReason::AttemptUnknown)
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn alert_that_ends_during_a_look_does_not_permit_what_is_decided_on_it() {
+    let bench = Bench::start(script(true)).await;
+    bench.script(|script| script.look_takes = Duration::from_secs(4));
+    let begin = Instant::now();
+    bench.deliver(true);
+    let not_before = bench.parts.policy.retry.not_before;
+    while begin.elapsed() < not_before || !bench.script(|script| script.looking) {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(
+        bench.orders(),
+        0,
+        "the rung was not started before the alert ended"
+    );
+    bench.deliver(false);
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    assert_eq!(bench.orders(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn restarted_process_looks_before_it_decides_and_pages_nobody_meanwhile() {
+    let mut bench = Bench::start(script(true)).await;
+    bench.run(1).await;
+    bench.script(|script| script.look_takes = Duration::from_secs(40));
+    bench.restart().await;
+    bench.run(1).await;
+    let events = bench.store.events.lock().unwrap();
+    let paged = events
+        .iter()
+        .filter(|event| matches!(event.entry.change, Change::PageRaised { .. }));
+    assert_eq!(paged.count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn hold_is_obeyed_at_once_and_nothing_starts_on_the_host() {
+    let bench = Bench::start(script(true)).await;
+    bench.run(1).await;
+    let order = HostOrder::Hold {
+        target: target(),
+        until: None,
+    };
+    let giver = vcm_recovery::command::Giver {
+        by: "alice".parse().unwrap(),
+        reason: "the provider works on it".to_owned(),
+    };
+    let stored = bench
+        .door
+        .order_host(&target().host, order, giver.clone())
+        .await;
+    assert_eq!(stored.unwrap().len(), 1);
+    bench.run(10).await;
+    assert_eq!(bench.orders(), 0);
+    let order = HostOrder::Release { target: target() };
+    bench
+        .door
+        .order_host(&target().host, order, giver)
+        .await
+        .unwrap();
+    bench.run(2).await;
+    assert_eq!(bench.orders(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn pause_survives_a_restart_and_nothing_starts_until_it_ends() {
+    let mut bench = Bench::start(script(true)).await;
+    let giver = vcm_recovery::command::Giver {
+        by: "alice".parse().unwrap(),
+        reason: "change freeze".to_owned(),
+    };
+    let pause = vcm_recovery::command::FleetOrder::Pause { until: None };
+    bench.door.order_fleet(pause, giver.clone()).await.unwrap();
+    bench.run(5).await;
+    bench.restart().await;
+    bench.run(5).await;
+    assert_eq!(bench.orders(), 0);
+    let resume = vcm_recovery::command::FleetOrder::Resume;
+    bench.door.order_fleet(resume, giver).await.unwrap();
+    bench.run(2).await;
+    assert_eq!(bench.orders(), 1);
 }

@@ -75,12 +75,15 @@ pub(super) fn verdict(input: &Input<'_>) -> Verdict {
         return Verdict::refuse("there is no observation of the host");
     };
     let seen = on_host(&view);
-    let back_at = match (
-        input.incident.network_bad_since,
-        input.incident.network_back_at,
-    ) {
-        (Some(_), Some(back_at)) if seen.passes() => back_at,
-        _ => return seen,
+    // What the looks in memory show counts too: a look may have come while nothing could be recorded.
+    let module = input.incident.target.module;
+    let looked = module.and_then(|module| input.evidence.network_back_at(module));
+    let recorded = input
+        .incident
+        .network_bad_since
+        .and(input.incident.network_back_at);
+    let Some(back_at) = recorded.max(looked).filter(|_| seen.passes()) else {
+        return seen;
     };
     let policy = input.site.policy;
     let wait = match input.rung {
