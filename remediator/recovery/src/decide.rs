@@ -357,7 +357,14 @@ impl Draft<'_> {
         let regular = newest.at.after(policy.observe_interval);
         let verify = self.state.unsettled().filter_map(|attempt| {
             let ended_at = attempt.ended_at?;
-            Some(verify::next_look(attempt, ended_at, newest.at, policy))
+            let regular = verify::next_look(attempt, ended_at, newest.at, policy);
+            // Health that holds is seen the moment it has held for long enough.
+            let held = self
+                .evidence
+                .held_since(attempt.intent.target.module, Condition::Healthy);
+            let proven = held.map(|held| held.max(ended_at).after(policy.healthy_for));
+            let proven = proven.filter(|proven| *proven > newest.at);
+            Some(proven.map_or(regular, |proven| proven.min(regular)))
         });
         let untils = self
             .state

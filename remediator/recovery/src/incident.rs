@@ -36,6 +36,8 @@ pub struct Incident {
     pub standing: Standing,
     /// Since when each guard has been standing in the way of the rung the ladder stands at.
     pub blocked: BTreeMap<Guard, Time>,
+    /// When each guard that stood in the way ceased to.
+    pub unblocked: BTreeMap<Guard, Time>,
     /// The newest ruling: every verdict that is not a plain pass.
     pub ruling: Option<Ruling>,
     /// The attempts that count for this incident, oldest first.
@@ -258,6 +260,7 @@ impl Incident {
             latch: None,
             standing: Standing::Observing,
             blocked: BTreeMap::new(),
+            unblocked: BTreeMap::new(),
             ruling: None,
             attempts: Vec::new(),
             request: None,

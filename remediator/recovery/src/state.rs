@@ -9,6 +9,7 @@ use crate::approval::{Answer, Choice};
 use crate::attempt::{Attempt, Intent, Outcome, Report};
 use crate::control::{Hold, Resolution, Resolved};
 use crate::event::{Change, Closing, Event, Ruling, RungVerdict, Summary};
+use crate::guard::Guard;
 use crate::ids::{AttemptId, Fingerprint, HostName, IncidentId, RequestId};
 use crate::incident::{Incident, IncidentState, Latch, Shadow, Standing};
 use crate::inventory::Target;
@@ -362,7 +363,7 @@ impl HostState {
             let blocks = matches!(given.verdict, Verdict::Refuse { .. } | Verdict::Ask(_));
             blocks && standing_at == Some(given.rung)
         };
-        incident.blocked = ruling
+        let blocked: BTreeMap<Guard, Time> = ruling
             .verdicts
             .iter()
             .filter(stands_in_the_way)
@@ -371,6 +372,12 @@ impl HostState {
                 (given.guard, since)
             })
             .collect();
+        for guard in incident.blocked.keys() {
+            if !blocked.contains_key(guard) {
+                incident.unblocked.insert(*guard, time);
+            }
+        }
+        incident.blocked = blocked;
         incident.standing = ruling.standing;
         incident.ruling = Some(ruling.clone());
     }

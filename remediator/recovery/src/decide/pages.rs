@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::attempt::{Attempt, Outcome};
+use crate::diagnosis;
 use crate::event::Change;
 use crate::guard::Guard;
 use crate::incident::{Incident, Latch, Standing};
@@ -28,13 +29,39 @@ impl Draft<'_> {
             return;
         };
         let wanted = self.wanted(incident);
-        self.clear_pages(target, &wanted.keys().copied().collect::<BTreeSet<_>>());
+        let mut keep: BTreeSet<PageReason> = wanted.keys().copied().collect();
+        keep.extend(self.lately(incident));
+        self.clear_pages(target, &keep);
         for (reason, text) in wanted {
             if !self.state.pages.contains_key(&(target.clone(), reason)) {
                 let hsm = None;
                 self.push(target, Change::PageRaised { reason, text, hsm });
             }
         }
+    }
+
+    /// The pages whose cause was seen so lately that they stay open: what comes and goes with each
+    /// look would page people each time.
+    fn lately(&self, incident: &Incident) -> impl Iterator<Item = PageReason> {
+        let calm = self.site.policy.page_after.unknown;
+        let lately = incident.unblocked.iter();
+        let guards = lately.filter(move |(_, at)| self.now.since(**at) < calm);
+        guards.flat_map(|(guard, _)| {
+            const UNKNOWN: &[PageReason] =
+                &[PageReason::ObservationUnknown, PageReason::PermissionDenied];
+            let reasons: &[PageReason] = if *guard == Guard::HardserverUnresponsive {
+                &[PageReason::HardserverUnresponsive]
+            } else if guard.about_knowledge() {
+                UNKNOWN
+            } else if *guard == Guard::NetworkUnknown {
+                &[PageReason::NetworkUnknown]
+            } else if *guard == Guard::NetworkBad {
+                &[PageReason::NetworkBad]
+            } else {
+                &[]
+            };
+            reasons.iter().copied()
+        })
     }
 
     fn wanted(&self, incident: &Incident) -> BTreeMap<PageReason, String> {
@@ -107,13 +134,16 @@ impl Draft<'_> {
         let unresponsive = self.hardserver_looks(HardserverLook::Unresponsive);
         let counts = |guard: &Guard| match (unresponsive, unknown) {
             (true, _) => *guard == Guard::HardserverUnresponsive,
-            (false, true) => guard.about_knowledge(),
+            // A look that shows the target only waits for a second one that agrees.
+            (false, true) => {
+                guard.about_knowledge() && self.condition(&incident.target) == Condition::Unknown
+            }
             (false, false) => true,
         };
         let blocked = incident.blocked.iter().filter(|(guard, _)| counts(guard));
         let due = blocked.filter_map(|(&guard, &since)| {
             let (reason, after) = self.page_rule(guard, asking)?;
-            (self.now.since(since) >= after).then(|| (reason, self.reason_of(incident, guard)))
+            (self.now.since(since) >= after).then(|| (reason, self.text_of(incident, guard)))
         });
         let due = due.min_by_key(|(reason, _)| *reason);
         // What is not known for a moment ends no page: else every look that was cut short would page
@@ -203,6 +233,22 @@ impl Draft<'_> {
         self.evidence
             .observation()
             .is_some_and(|seen| seen.hardserver == look)
+    }
+
+    /// The guard's reason, and what else a person should know.
+    fn text_of(&self, incident: &Incident, guard: Guard) -> String {
+        let case = diagnosis::Case {
+            incident,
+            evidence: self.evidence,
+            fleet: self.fleet,
+            site: self.site,
+            now: self.now,
+        };
+        let beside = diagnosis::beside(guard, &case);
+        std::iter::once(self.reason_of(incident, guard))
+            .chain(beside)
+            .collect::<Vec<_>>()
+            .join("; ")
     }
 
     fn reason_of(&self, incident: &Incident, guard: Guard) -> String {

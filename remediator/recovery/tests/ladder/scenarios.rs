@@ -669,3 +669,45 @@ fn third_incident_within_six_hours_is_flapping_and_is_left_to_people() {
     lab.run(6 * 3_600);
     assert_eq!(lab.rungs().len(), 3);
 }
+
+#[test]
+fn page_whose_cause_comes_and_goes_is_raised_once() {
+    let mut lab = Lab::failed(2, 1, Cure::Nothing);
+    lab.module(1).network = bad_network();
+    lab.run(660);
+    assert_eq!(lab.pages(), [PageReason::NetworkBad]);
+    for _ in 0..10 {
+        lab.module(1).network = good_network();
+        lab.run(60);
+        lab.module(1).network = bad_network();
+        lab.run(60);
+    }
+    let raised = lab.events.iter().filter(|event| {
+        matches!(
+            event.entry.change,
+            Change::PageRaised {
+                reason: PageReason::NetworkBad,
+                ..
+            }
+        )
+    });
+    assert_eq!(raised.count(), 1);
+    // And it falls when its cause stays away.
+    lab.module(1).network = good_network();
+    lab.run(400);
+    assert!(!lab.pages().contains(&PageReason::NetworkBad));
+}
+
+const fn bad_network() -> NetworkLook {
+    NetworkLook::Echo {
+        sent: 5,
+        replies: 0,
+    }
+}
+
+const fn good_network() -> NetworkLook {
+    NetworkLook::Echo {
+        sent: 5,
+        replies: 5,
+    }
+}
