@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
@@ -78,48 +78,52 @@ async fn paced(address: SocketAddr, span: Duration) {
 }
 
 async fn unpaced(address: SocketAddr, span: Duration) {
-    let again = deliver(address, span, |round| (round, FIRST.to_owned())).await;
+    let again = deliver(address, span, |_| FIRST.to_owned()).await;
     row(
         "alerts accepted each second, delivered again",
         &again,
         &format!("as fast as answers come, {CONNECTIONS} connections, bodies of {BODY}"),
     );
-    let new = deliver(address, span, |round| {
-        let later = round / (HOSTS * MODULES / BODY) + 1;
-        let (minute, second) = (later / 60, later % 60);
-        (round, format!("2026-11-22T11:{minute:02}:{second:02}.000Z"))
-    })
-    .await;
+    let news = deliver(address, span, |round| {
+        let (minute, second) = (round / 60 % 60, round % 60);
+        format!("2026-11-22T11:{minute:02}:{second:02}.000Z")
+    });
     row(
         "alerts accepted each second, each one news",
-        &new,
-        "the same with a new `startsAt` each time: an event in the chain for every alert",
+        &news.await,
+        "the same with a later `startsAt` in each round: an event in the chain for every alert",
     );
 }
 
+/// Delivers about all modules again and again; `starts_at` says when the alerts of a round begin.
 async fn deliver(
     address: SocketAddr,
     span: Duration,
-    which: impl Fn(u32) -> (u32, String) + Send + Sync + 'static,
+    starts_at: impl Fn(u32) -> String + Send + Sync + 'static,
 ) -> String {
-    let (which, round) = (Arc::new(which), Arc::new(AtomicU32::new(0)));
+    let firsts = (0..HOSTS * MODULES).step_by(BODY as usize);
+    let bodies: Vec<String> = firsts
+        .map(|first| String::from_utf8(body(first..first + BODY, FIRST)).unwrap())
+        .collect();
+    let (bodies, starts_at) = (Arc::new(bodies), Arc::new(starts_at));
+    let sent = Arc::new(AtomicUsize::new(0));
     let begun = Instant::now();
     let mut senders = JoinSet::new();
     for _ in 0..CONNECTIONS {
-        let (which, round) = (Arc::clone(&which), Arc::clone(&round));
+        let (bodies, starts_at) = (Arc::clone(&bodies), Arc::clone(&starts_at));
+        let sent = Arc::clone(&sent);
         senders.spawn(async move {
             let mut connection = Connection::open(address).await;
             while begun.elapsed() < span {
-                let (number, starts_at) = which(round.fetch_add(1, Ordering::Relaxed));
-                let first = number * BODY % (HOSTS * MODULES);
-                connection
-                    .post(&body(first..first + BODY, &starts_at))
-                    .await;
+                let number = sent.fetch_add(1, Ordering::Relaxed);
+                let round = u32::try_from(number / bodies.len()).unwrap();
+                let text = bodies[number % bodies.len()].replace(FIRST, &starts_at(round));
+                connection.post(text.as_bytes()).await;
             }
         });
     }
     senders.join_all().await;
-    let alerts = f64::from(round.load(Ordering::Relaxed) * BODY);
+    let alerts = (sent.load(Ordering::Relaxed) * BODY as usize) as f64;
     format!("{:.0}", alerts / begun.elapsed().as_secs_f64())
 }
 
