@@ -13,6 +13,7 @@ mod identity;
 mod invocation;
 mod outliving;
 
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
@@ -99,6 +100,17 @@ impl Run {
     #[must_use]
     pub fn succeeded(&self) -> bool {
         matches!(self.ending, Ending::Exited(Exit::Code(0)))
+    }
+}
+
+/// `exit status 78`, `killed by signal 9`.
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exit status {code}"),
+            Self::Signal(signal) => write!(f, "killed by signal {signal}"),
+            Self::Unknown => f.write_str("ended unseen"),
+        }
     }
 }
 

@@ -87,7 +87,7 @@ pub enum HostRunnerError {
         verb: &'static str,
     },
     /// It ended with an error.
-    #[error("host {verb} ended with {exit:?}: {message}")]
+    #[error("host {verb} failed, {exit}: {message}")]
     Failed {
         /// What was asked.
         verb: &'static str,
@@ -287,6 +287,25 @@ fn status(reported: Reported, attempt: AttemptId) -> Result<Status, HostRunnerEr
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_failed_call_says_how_it_ended() {
+        for (exit, text) in [
+            (Exit::Code(78), "host run failed, exit status 78: no file"),
+            (
+                Exit::Signal(9),
+                "host run failed, killed by signal 9: no file",
+            ),
+        ] {
+            let (verb, message) = ("run", "no file".to_owned());
+            let error = HostRunnerError::Failed {
+                verb,
+                exit,
+                message,
+            };
+            assert_eq!(error.to_string(), text);
+        }
+    }
 
     #[test]
     fn order_is_fixed_words_numbers_and_ids() {

@@ -25,7 +25,7 @@ pub enum LoadHookError {
     #[error("the command of the load hook could not be started")]
     Start(#[source] StartError),
     /// The command ended, but not with 0.
-    #[error("the command of the load hook ended with {exit:?}: {message}")]
+    #[error("the command of the load hook failed, {exit}: {message}")]
     Failed {
         /// How.
         exit: Exit,

@@ -381,7 +381,7 @@ async fn a_failing_command_runs_once_and_is_quoted() {
         "{TELL}; echo out; printf 'no\\001 such\\n pool' >&2; exit 3"
     ));
     let error = script.call(PATIENCE, LoadAction::Shed).await.unwrap_err();
-    let text = "the command of the load hook ended with Code(3): no such pool";
+    let text = "the command of the load hook failed, exit status 3: no such pool";
     assert_eq!(error.to_string(), text);
     assert_eq!(script.told().lines().count(), 1);
 }
