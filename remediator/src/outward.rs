@@ -3,17 +3,13 @@
 //!
 //! It sends one request and reads one answer, within a deadline and a size. It follows no redirect,
 //! uses no proxy, keeps no connection and repeats nothing: whether a request is sent again is its
-//! caller's decision. TLS is rustls with ring.
+//! caller's decision. It is reqwest, handed a configuration of rustls with ring.
 
 use std::time::Duration;
 
-use axum::http::{HeaderMap, Method, Request, StatusCode, Uri, header};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use reqwest::{Response, redirect, retry};
 
 mod address;
 mod credentials;
@@ -29,7 +25,7 @@ const USER_AGENT: &str = concat!("vcm-remediator/", env!("CARGO_PKG_VERSION"));
 /// A client for one peer or several that are trusted alike.
 #[derive(Clone, Debug)]
 pub struct Client {
-    http: legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    http: reqwest::Client,
     credentials: Option<Credentials>,
 }
 
@@ -66,7 +62,7 @@ pub struct Answer {
     pub complete: bool,
 }
 
-/// Why there is no answer. Names no credentials.
+/// Why there is no answer. Names no credentials and no path.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
     /// The credentials cannot be read now.
@@ -74,34 +70,34 @@ pub enum CallError {
     Credentials(#[from] CredentialsError),
     /// The request was never sent: no such name, nobody listens, or TLS failed.
     #[error("cannot connect")]
-    Connect(#[source] legacy::Error),
+    Connect(#[source] reqwest::Error),
     /// The connection broke after the request may have been sent.
     #[error("the connection broke")]
-    Broken(#[source] legacy::Error),
+    Broken(#[source] reqwest::Error),
     /// It took too long; the request may have been received.
     #[error("no answer within {}", humantime::format_duration(*.0))]
     Timeout(Duration),
     /// The request itself is none that can be sent.
     #[error("the request cannot be built")]
-    Request(#[source] axum::http::Error),
+    Request(#[source] reqwest::Error),
 }
 
 impl Client {
     /// A client that trusts as `trust` says and shows `credentials` to everybody it calls.
     ///
     /// # Errors
-    /// [`TrustError`] if the authorities cannot be read.
+    /// [`TrustError`] if the authorities cannot be read, or TLS cannot be set up.
     pub fn new(trust: &Trust, credentials: Option<Credentials>) -> Result<Self, TrustError> {
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(trust.client_config()?)
-            .https_or_http()
-            .enable_http1()
-            .build();
-        // Calls are rare: a connection of the last one is more likely stale than useful.
-        let http = legacy::Client::builder(TokioExecutor::new())
+        let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(trust.client_config()?)
+            .user_agent(USER_AGENT)
+            .no_proxy()
+            .redirect(redirect::Policy::none())
+            .retry(retry::never())
+            // Calls are rare: a connection of the last one is more likely stale than useful.
             .pool_max_idle_per_host(0)
-            .retry_canceled_requests(false)
-            .build(connector);
+            .build()
+            .map_err(TrustError::Client)?;
         Ok(Self { http, credentials })
     }
 
@@ -118,26 +114,15 @@ impl Client {
     }
 
     async fn exchange(&self, call: Call, limit: usize) -> Result<Answer, CallError> {
-        let mut request = Request::builder()
-            .method(call.method)
-            .uri(call.uri)
-            .header(header::USER_AGENT, USER_AGENT)
-            .body(Full::new(call.body))
-            .map_err(CallError::Request)?;
-        request.headers_mut().extend(call.headers);
+        let mut headers = call.headers;
         if let Some(credentials) = &self.credentials {
-            let value = credentials.read().await?;
-            request.headers_mut().insert(header::AUTHORIZATION, value);
+            headers.insert(header::AUTHORIZATION, credentials.read().await?);
         }
-        let response = self.http.request(request).await.map_err(|error| {
-            if error.is_connect() {
-                CallError::Connect(error)
-            } else {
-                CallError::Broken(error)
-            }
-        })?;
+        let request = self.http.request(call.method, call.uri.to_string());
+        let request = request.headers(headers).body(call.body);
+        let response = request.send().await.map_err(CallError::of)?;
         let status = response.status();
-        let (body, complete) = read(response.into_body(), limit).await;
+        let (body, complete) = read(response, limit).await;
         Ok(Answer {
             status,
             body,
@@ -146,20 +131,31 @@ impl Client {
     }
 }
 
+impl CallError {
+    /// What an error of reqwest's means here. A path or a query may be a secret: the URL goes.
+    fn of(error: reqwest::Error) -> Self {
+        let error = error.without_url();
+        if error.is_builder() {
+            Self::Request(error)
+        } else if error.is_connect() {
+            Self::Connect(error)
+        } else {
+            Self::Broken(error)
+        }
+    }
+}
+
 /// The first `limit` bytes of a body, and whether that was all of it.
-async fn read(mut body: hyper::body::Incoming, limit: usize) -> (Bytes, bool) {
+async fn read(mut response: Response, limit: usize) -> (Bytes, bool) {
     let mut bytes = Vec::new();
     let complete = loop {
-        match body.frame().await {
-            None => break true,
-            Some(Err(_broken)) => break false,
-            Some(Ok(frame)) => {
-                let Ok(data) = frame.into_data() else {
-                    continue;
-                };
+        match response.chunk().await {
+            Ok(None) => break true,
+            Err(_broken) => break false,
+            Ok(Some(chunk)) => {
                 let room = limit - bytes.len();
-                bytes.extend_from_slice(data.get(..room).unwrap_or(&data));
-                if data.len() > room {
+                bytes.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
+                if chunk.len() > room {
                     break false;
                 }
             }

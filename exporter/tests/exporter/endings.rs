@@ -13,7 +13,7 @@ use tokio::net::unix::pipe;
 use tokio::time::{sleep, timeout};
 
 use crate::host::Host;
-use crate::process::{PATIENCE, Process};
+use crate::process::{PATIENCE, Process, http_client};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_vcm-exporter");
 
@@ -41,7 +41,8 @@ async fn serves_with_every_collector_switched_off() {
         "--no-collector.stattree",
     ];
     let exporter = started(&host, &off).await;
-    let metrics = reqwest::get(exporter.url("/metrics")).await.unwrap();
+    let metrics = http_client().get(exporter.url("/metrics"));
+    let metrics = metrics.send().await.unwrap();
     assert_eq!(metrics.status(), 200);
     exporter.stop().await;
 }
@@ -86,7 +87,7 @@ async fn serves_and_ends_while_nobody_reads_its_log() {
     let exporter = Process::start(PathBuf::from("/bin/sh"), &flags, "/-/ready").await;
     let pid = Pid::from_raw(exporter.pid).unwrap();
     kill_process(pid, Signal::HUP).unwrap();
-    let metrics = reqwest::Client::new().get(exporter.url("/metrics"));
+    let metrics = http_client().get(exporter.url("/metrics"));
     let metrics = metrics.timeout(PATIENCE).send().await.unwrap();
     assert_eq!(metrics.status(), 200);
     assert!(is_full(&full), "somebody has read the log");

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::host::Host;
-use crate::process::Process;
+use crate::process::{Process, http_client};
 
 /// Scrapers at once.
 const SCRAPERS: usize = 50;
@@ -107,7 +107,7 @@ async fn fifty_scrapers_and_hung_tools_leave_it_as_it_was() {
     host.tool("enquiry", hang);
     host.tool("stattree", hang);
 
-    let http = reqwest::Client::new();
+    let http = http_client();
     let url = exporter.url("/metrics");
     for _ in 0..WARM_UP {
         round(&http, &url).await;

@@ -2,10 +2,12 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use nshield::runner::{self, Invocation, Run};
 use rustix::process::{Pid, Signal, kill_process};
+use rustls::{ClientConfig, RootCertStore};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -44,7 +46,7 @@ impl Process {
     }
 
     async fn answers(&mut self, path: &str) {
-        let http = reqwest::Client::new();
+        let http = http_client();
         loop {
             let answer = http.get(self.url(path)).send().await;
             if answer.is_ok_and(|answer| answer.status() == 200) {
@@ -70,6 +72,19 @@ impl Process {
         assert!(run.succeeded(), "{:?}", run.ending);
         String::from_utf8_lossy(&run.stderr).into_owned()
     }
+}
+
+/// A client for servers of this machine, which do without TLS. `reqwest::Client::new()` sets TLS up
+/// all the same: it panics without a provider, and fails where the machine has no authorities.
+pub(crate) fn http_client() -> reqwest::Client {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
+    let client = reqwest::Client::builder().tls_backend_preconfigured(tls);
+    client.build().unwrap()
 }
 
 /// An address that nobody listens on now.

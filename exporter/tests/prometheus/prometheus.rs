@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use crate::process::{PATIENCE, Process};
+use crate::process::{PATIENCE, Process, http_client};
 use crate::targets::Target;
 
 /// Where Debian installs it.
@@ -39,7 +39,7 @@ impl Prometheus {
         ];
         Self {
             process: Process::start(PathBuf::from(PROGRAM), &flags, "/-/ready").await,
-            http: reqwest::Client::new(),
+            http: http_client(),
             _directory: directory,
         }
     }

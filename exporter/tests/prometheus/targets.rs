@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use vcm_telemetry::exposition::Format;
 
 use crate::estate;
-use crate::process::Process;
+use crate::process::{Process, http_client};
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
 const FAKE_TOOL: &str = concat!(
@@ -79,7 +79,7 @@ impl Targets {
     pub(crate) async fn of(exporter: &Process) -> Self {
         let (listener, address) = listen().await;
         let url = exporter.url("/metrics");
-        let http = reqwest::Client::new();
+        let http = http_client();
         let ask = move || async move {
             let request = http.get(url).header(ACCEPT, "text/plain;version=0.0.4");
             let answer = request.send().await.unwrap();

@@ -36,7 +36,9 @@ impl FromStr for Address {
         if authority.as_str().contains('@') {
             return Err(AddressError::Credentials);
         }
-        if authority.host().is_empty() {
+        // `Url` is what a request is sent to. It mends much that `Uri` refuses, and knows addresses of
+        // the Internet, which are only text to `Uri`.
+        if authority.host().is_empty() || text.parse::<reqwest::Url>().is_err() {
             return Err(AddressError::Malformed);
         }
         Ok(Self(uri))
@@ -107,6 +109,8 @@ mod tests {
                 Err(AddressError::Credentials),
             ),
             ("http://", Err(AddressError::Malformed)),
+            ("http://999.0.0.1", Err(AddressError::Malformed)),
+            ("http:hook.example", Err(AddressError::Scheme)),
             ("http://a b", Err(AddressError::Malformed)),
             ("", Err(AddressError::Malformed)),
         ] {

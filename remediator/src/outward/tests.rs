@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::response::Redirect;
 use axum::routing::{get, post};
+use nshield::runner::{self, Invocation};
 use rcgen::CertifiedKey;
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use tempfile::NamedTempFile;
@@ -13,6 +14,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
+use vcm_telemetry::logging::chain;
 
 use super::*;
 
@@ -108,6 +110,28 @@ async fn a_redirect_is_an_answer_and_is_not_followed() {
     assert_eq!(answer.unwrap().status, StatusCode::TEMPORARY_REDIRECT);
 }
 
+/// It would learn the token, and could answer in the peer's place. The environment belongs to the
+/// whole process: the test runs once more in one of its own.
+#[tokio::test]
+async fn a_proxy_of_the_environment_is_not_asked() {
+    const PEER: &str = "VCM_TEST_PEER";
+    if let Ok(peer) = std::env::var(PEER) {
+        let answer = plain().send(get_of(&peer), PATIENCE).await.unwrap();
+        assert_eq!(answer.body, "the peer");
+        return;
+    }
+    let fake = Fake::start(Router::new().route("/", get(|| async { "the peer" }))).await;
+    let program = std::env::current_exe().unwrap();
+    let this = "outward::tests::a_proxy_of_the_environment_is_not_asked";
+    let again = Invocation::new(program, ["--exact", this], PATIENCE.timeout)
+        .with_env(PEER, fake.url("/"))
+        .with_env("http_proxy", format!("http://{}", nobody().await));
+    let run = runner::run(again).await.unwrap();
+    let printed = String::from_utf8_lossy(&run.stdout);
+    assert!(run.succeeded(), "{printed}");
+    assert!(printed.contains("1 passed"), "{printed}");
+}
+
 #[tokio::test]
 async fn a_body_is_cut_at_the_limit_and_says_so() {
     for (length, complete) in [(1024, true), (1025, false), (1 << 20, false)] {
@@ -151,6 +175,20 @@ async fn tells_a_request_that_was_never_sent_from_one_that_may_have_been() {
     });
     let error = plain().send(get_of(&url), PATIENCE).await.unwrap_err();
     assert!(matches!(error, CallError::Broken(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn an_error_shows_nothing_of_the_address_but_its_host() {
+    let secret = |base: String| get_of(&format!("{base}/T0KEN?key=T0KEN"));
+    let here = format!("http://{}", nobody().await);
+    // `Uri` reads it and reqwest does not.
+    let odd = "http://999.0.0.1".to_owned();
+    for (base, sent) in [(here, true), (odd, false)] {
+        let error = plain().send(secret(base), PATIENCE).await.unwrap_err();
+        assert_eq!(sent, !matches!(error, CallError::Request(_)), "{error:?}");
+        let shown = format!("{error:?} {}", chain(&error));
+        assert!(!shown.contains("T0KEN"), "{shown}");
+    }
 }
 
 /// A TLS server for `localhost`, and the file of the authority that signed its certificate.

@@ -43,6 +43,9 @@ pub enum TrustError {
     /// rustls refuses its own defaults.
     #[error("TLS cannot be set up")]
     Tls(#[source] rustls::Error),
+    /// reqwest does not take the configuration of TLS: it was built against another rustls.
+    #[error("the HTTP client cannot be set up")]
+    Client(#[source] reqwest::Error),
 }
 
 impl Trust {

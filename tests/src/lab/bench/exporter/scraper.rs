@@ -9,7 +9,7 @@ use std::{
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING};
 use tokio::task::JoinSet;
 
-use crate::lab::LabError;
+use crate::lab::{LabError, http::client};
 
 /// What Prometheus 2.42 asks for.
 const PROMETHEUS_ACCEPT: &str = "application/openmetrics-text;version=1.0.0,\
@@ -53,7 +53,7 @@ impl Scrapers {
         Self {
             url: format!("http://{address}{path}"),
             encoding,
-            clients: (0..count).map(|_| reqwest::Client::new()).collect(),
+            clients: (0..count).map(|_| client()).collect(),
         }
     }
 
