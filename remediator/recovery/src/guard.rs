@@ -36,6 +36,8 @@ mod kind;
 mod load_high;
 mod module_healthy;
 mod module_in_service_mode;
+#[cfg(test)]
+mod mutation;
 mod network_bad;
 mod network_unknown;
 mod not_before;
@@ -257,6 +259,10 @@ impl Guard {
     /// What this guard says to the remediator.
     #[must_use]
     pub fn verdict(self, input: &Input<'_>) -> Verdict {
+        #[cfg(test)]
+        if mutation::forced(self) {
+            return Verdict::Pass;
+        }
         match self {
             Self::DecisionStale => decision_stale::verdict(input),
             Self::ObservationUnknown => observation_unknown::verdict(input),

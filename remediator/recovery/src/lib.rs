@@ -9,6 +9,10 @@
 //!
 //! The host runner uses the same [`guard`] functions and the same [`step`] plans on the host.
 
+// The mutation test of the guards runs the lab of tests/ladder, which names this crate.
+#[cfg(test)]
+extern crate self as vcm_recovery;
+
 pub mod alert;
 pub mod approval;
 pub mod attempt;

@@ -6,6 +6,7 @@
 //! | target is the host, which looks down | n/a | n/a | n/a |
 //! | target is the host, one of its modules good | pass | pass | pass |
 //! | target is the host, every module signed off as not checked | n/a | ask | ask |
+//! | target is the host, none good, one not known | n/a | n/a | n/a |
 //! | target is the host, otherwise | refuse | refuse | refuse |
 //! | bad | refuse | refuse | refuse |
 //! | degraded | pass | refuse | refuse |
@@ -13,8 +14,11 @@
 //! | good, but back for less than 10 min (remediator only) | pass | refuse | pass |
 //! | good | pass | pass | pass |
 //! | signed off as not checked | n/a | ask | ask |
-//! | unknown, or module not seen | refuse | refuse | refuse |
+//! | unknown, or module not seen | n/a | n/a | n/a |
 //! | no observation | refuse | refuse | refuse |
+//!
+//! What is not known is for `network_unknown` to refuse: two guards that say the same would page twice
+//! for one trouble.
 
 use super::{HostView, Input};
 use crate::observation::{HardserverLook, Network, NetworkLook, Observation};
@@ -27,12 +31,12 @@ pub(super) fn on_host(view: &HostView<'_>) -> Verdict {
         return of_host(view.seen, view.rung);
     };
     let Some(look) = view.seen.modules.get(&module) else {
-        return Verdict::refuse(format!("module {module} was not seen"));
+        return not_known();
     };
     match (look.network.class(), view.rung) {
         (Network::Good, _) | (Network::Degraded, Rung::Retry) => Verdict::Pass,
         (Network::Bad | Network::Degraded, _) => Verdict::refuse(lost(&look.network)),
-        (Network::Unknown, _) => Verdict::refuse("whether it answers is not known"),
+        (Network::Unknown, _) => not_known(),
         (Network::NotApplicable, rung) => not_checked(rung),
     }
 }
@@ -54,7 +58,14 @@ fn of_host(seen: &Observation, rung: Rung) -> Verdict {
     if signed_off && !classes.is_empty() {
         return not_checked(rung);
     }
-    Verdict::refuse("no module of this host is known to answer well")
+    if classes.contains(&Network::Unknown) {
+        return not_known();
+    }
+    Verdict::refuse("no module of this host answers well")
+}
+
+fn not_known() -> Verdict {
+    Verdict::NotApplicable("whether it answers is not known".to_owned())
 }
 
 /// Where a person signed off that nothing is checked, only a person lets anything be disrupted.

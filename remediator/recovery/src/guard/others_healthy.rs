@@ -3,7 +3,7 @@
 //! | other modules of the host | retry | restart | clear |
 //! |---|---|---|---|
 //! | hardserver looks down | n/a | n/a | n/a |
-//! | hardserver does not answer in time | n/a | ask | n/a |
+//! | hardserver does not answer in time | n/a | ask, or pass by policy | n/a |
 //! | none operational | n/a | pass | n/a |
 //! | one operational, whatever its hardware status | n/a | skip, ask or pass by policy | n/a |
 //! | one of unknown condition, or enquiry incomplete | n/a | refuse | n/a |
@@ -32,9 +32,11 @@ pub(super) fn verdict(input: &Input<'_>) -> Verdict {
         return Verdict::NotApplicable("the hardserver looks down: nothing works".to_owned());
     }
     if seen.hardserver == HardserverLook::Unresponsive {
-        return Verdict::Ask(
-            "the hardserver does not answer, so other modules may work".to_owned(),
-        );
+        let reason = "the hardserver does not answer, so other modules may work";
+        return match input.site.policy.others_healthy {
+            OthersHealthy::Skip | OthersHealthy::Ask => Verdict::Ask(reason.to_owned()),
+            OthersHealthy::Allow => Verdict::Pass,
+        };
     }
     if !seen.complete {
         return Verdict::refuse(

@@ -18,6 +18,9 @@ use vcm_recovery::tier::{Rung, Tier};
 
 use crate::lab::{Cure, Lab, number};
 
+/// Something that happens to the host, its surroundings or the policy.
+type Happens = fn(&mut Lab);
+
 /// Module 1 of three has failed, a retry does not help, and a person is asked what to do.
 fn asked(cure: Cure) -> Lab {
     let mut lab = Lab::failed(3, 1, cure);
@@ -32,12 +35,13 @@ fn asked(cure: Cure) -> Lab {
 
 /// Why requests were ended, oldest first.
 fn ended(lab: &Lab) -> Vec<&str> {
-    let why = |change| match change {
-        &Change::ApprovalExpired { ref why, .. } => Some(why.as_str()),
-        _ => None,
-    };
     let changes = lab.events.iter().map(|event| &event.entry.change);
-    changes.filter_map(why).collect()
+    changes
+        .filter_map(|change| match change {
+            Change::ApprovalExpired { why, .. } => Some(why.as_str()),
+            _ => None,
+        })
+        .collect()
 }
 
 #[test]
@@ -137,7 +141,7 @@ fn answer_is_taken_once_and_only_for_what_is_offered() {
 
 #[test]
 fn change_of_scope_voids_the_request_and_asks_anew_naming_what_changed() {
-    let changes: [(fn(&mut Lab), &str); 5] = [
+    let changes: [(Happens, &str); 5] = [
         (
             |lab| lab.module(2).state = ModuleState::Failed,
             "healthy beside it were modules 2 and 3 and are module 3",
@@ -306,7 +310,7 @@ fn person_may_choose_a_higher_rung_and_the_lower_one_is_left_out_on_record() {
 
 #[test]
 fn approval_never_overrides_a_refusal() {
-    let refusals: [(fn(&mut Lab), Guard); 5] = [
+    let refusals: [(Happens, Guard); 5] = [
         (|lab| lab.seen.hold = Some("disk".to_owned()), Guard::Hold),
         (
             |lab| {

@@ -228,7 +228,7 @@ impl Lab {
 
     /// An alert that fires since the start, lowered to `tier`. A label that the policy does not
     /// list stands for a further alert of the kind that permits most.
-    fn fact(&self, label: &str, module: Option<u16>, tier: Tier) -> Fact {
+    pub(crate) fn fact(&self, label: &str, module: Option<u16>, tier: Tier) -> Fact {
         let kind = if module.is_some() {
             "VcmFailedLong"
         } else {

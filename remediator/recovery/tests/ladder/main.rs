@@ -8,6 +8,7 @@
 
 mod approvals;
 mod control;
+mod history;
 mod lab;
 mod observe;
 mod outcomes;

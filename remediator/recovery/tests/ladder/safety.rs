@@ -17,7 +17,7 @@ use crate::lab::{Cure, Lab, TICK};
 
 /// Something that happens to the host, or to what can be seen of it.
 #[derive(Clone, Debug)]
-enum Happening {
+pub(crate) enum Happening {
     State(u16, ModuleState),
     Replies(u16, u8),
     NoPing(u16),
@@ -36,7 +36,7 @@ enum Happening {
     Pass(u32),
 }
 
-fn happening() -> impl Strategy<Value = Happening> {
+pub(crate) fn happening() -> impl Strategy<Value = Happening> {
     use Happening as H;
     let module = 1u16..=3;
     let states = prop::sample::select(ModuleState::ALL.to_vec());
@@ -80,7 +80,7 @@ const CAP_WINDOW: [(Rung, u64); 3] = [
 ];
 
 /// Three failed modules under a policy with short times, so that a history reaches every rung.
-fn estate() -> Lab {
+pub(crate) fn estate() -> Lab {
     let mut lab = Lab::new(3);
     lab.permit_clear();
     lab.policy.spacing = Duration::from_secs(5);
@@ -118,7 +118,7 @@ fn set_alerts(lab: &mut Lab, firing: bool) {
     }
 }
 
-fn happen(lab: &mut Lab, happening: &Happening) -> Vec<Proposed> {
+pub(crate) fn happen(lab: &mut Lab, happening: &Happening) -> Vec<Proposed> {
     match happening.clone() {
         Happening::State(n, state) => lab.module(n).state = state,
         Happening::Replies(n, replies) => {
@@ -161,7 +161,7 @@ fn plain(lab: &mut Lab, failed: [bool; 3]) {
 }
 
 /// A proposal and what the host showed when it was made.
-struct Proposed {
+pub(crate) struct Proposed {
     proposal: Proposal,
     seen: Option<Observation>,
     seconds: u64,
@@ -281,11 +281,11 @@ fn check_caps(all: &[(u64, Rung, Option<u16>)]) -> Result<(), TestCaseError> {
 
 /// The same histories at each run, so that a check that was green stays green. More and other ones:
 /// `PROPTEST_CASES=10000 PROPTEST_RNG_SEED=$RANDOM cargo test -p vcm-recovery --test ladder safety`.
-fn histories() -> ProptestConfig {
+pub(crate) fn histories(cases: u32) -> ProptestConfig {
     let asked = ProptestConfig::default();
     let plain = asked.rng_seed == RngSeed::Random;
     ProptestConfig {
-        cases: if plain { 192 } else { asked.cases },
+        cases: if plain { cases } else { asked.cases },
         rng_seed: if plain {
             RngSeed::Fixed(20_261_122)
         } else {
@@ -298,7 +298,7 @@ fn histories() -> ProptestConfig {
 }
 
 proptest! {
-    #![proptest_config(histories())]
+    #![proptest_config(histories(192))]
 
     #[test]
     fn no_history_leads_to_an_attempt_that_the_newest_look_forbids(
@@ -315,6 +315,10 @@ proptest! {
         }
         check_caps(&all)?;
     }
+}
+
+proptest! {
+    #![proptest_config(histories(64))]
 
     /// L2 and the pages of L1: an attempt never stays open without an outcome or a page.
     #[test]

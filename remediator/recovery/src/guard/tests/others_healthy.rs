@@ -64,7 +64,12 @@ fn a_hardserver_that_is_down_or_hung_is_another_case() {
         seen.complete = false;
     };
     let reason = "ask: the hardserver does not answer, so other modules may work";
-    restart(&on_host_target(hung), reason);
+    let mut host = on_host_target(hung);
+    restart(&host, reason);
+    host.policy.others_healthy = OthersHealthy::Ask;
+    restart(&host, reason);
+    host.policy.others_healthy = OthersHealthy::Allow;
+    restart(&host, "pass");
     let none = every("refuse: there is no observation of the host");
     row(&with(down).blind(), Guard::OthersHealthy, none);
 }
