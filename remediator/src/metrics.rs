@@ -20,21 +20,26 @@ use vcm_telemetry::metric::Descriptor;
 use vcm_telemetry::process::{self, Process};
 
 use crate::board::Board;
+use crate::clock::Clock;
 use crate::store::counted::StoreOperation;
 use crate::webhook::Rejection;
 
 mod counts;
+mod fleet;
 mod gauges;
 mod known;
 mod lag;
+mod load_hook;
 
+pub use load_hook::CountedHook;
 pub use vcm_telemetry::exposition::Format;
 
 /// Describes every metric that can be exported, in the order written.
 #[must_use]
 pub fn reference() -> Vec<Descriptor> {
-    [counts::METRICS, gauges::METRICS, process::METRICS]
-        .into_iter()
+    let own = [counts::METRICS, gauges::METRICS, fleet::METRICS];
+    own.into_iter()
+        .chain([process::METRICS])
         .flatten()
         .map(|metric| metric.descriptor())
         .collect()
@@ -60,7 +65,12 @@ impl Metrics {
     /// The metrics of a program that serves this inventory. Every series that can exist for it
     /// starts at 0.
     #[must_use]
-    pub fn new(inventory: &Arc<Inventory>, policy: &Arc<Policy>, board: &Arc<Board>) -> Self {
+    pub fn new(
+        inventory: &Arc<Inventory>,
+        policy: &Arc<Policy>,
+        board: &Arc<Board>,
+        clock: &Arc<dyn Clock>,
+    ) -> Self {
         let mut registry = Registry::default();
         let counts = Arc::new(counts::Counts::new(inventory));
         registry.register_collector(Box::new(counts::Exposed(Arc::clone(&counts))));
@@ -68,6 +78,7 @@ impl Metrics {
             inventory: Arc::clone(inventory),
             policy: Arc::clone(policy),
             board: Arc::clone(board),
+            clock: Arc::clone(clock),
         }));
         registry.register_collector(Box::new(Process));
         Self {

@@ -171,7 +171,7 @@ impl Program {
         let store = SqliteStore::start(opened, Arc::clone(&clock)).unwrap();
         let (inventory, policy) = (Arc::new(inventory()), Arc::new(Policy::default()));
         let board = Arc::new(Board::default());
-        let metrics = Arc::new(Metrics::new(&inventory, &policy, &board));
+        let metrics = Arc::new(Metrics::new(&inventory, &policy, &board, &clock));
         let broken = Arc::new(AtomicBool::new(false));
         let breakable = Breakable {
             store,

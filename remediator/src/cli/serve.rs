@@ -32,7 +32,7 @@ use crate::config::{Config, Runner};
 use crate::engine::{Engine, EngineParts, Surroundings};
 use crate::host_client::{HostRunner, LocalRunner};
 use crate::load::{self, LoadHook};
-use crate::metrics::Metrics;
+use crate::metrics::{CountedHook, Metrics};
 use crate::outward::TrustError;
 use crate::store::counted::Counted;
 use crate::store::head_log;
@@ -159,8 +159,10 @@ impl Parts {
             .transpose()?;
         let (inventory, policy) = (Arc::new(config.inventory), Arc::new(config.policy));
         let board = Arc::new(Board::default());
-        let metrics = Arc::new(Metrics::new(&inventory, &policy, &board));
+        let metrics = Arc::new(Metrics::new(&inventory, &policy, &board, &clock));
         metrics.configuration_loaded(clock.now());
+        let counted = |hook| Arc::new(CountedHook::new(hook, Arc::clone(&metrics)));
+        let load_hook = load_hook.map(|hook| counted(hook) as Arc<dyn LoadHook>);
         let store: Arc<dyn Store> = Arc::new(Counted::new(store, Arc::clone(&metrics)));
         let receiver = Receiver {
             inventory: Arc::clone(&inventory),
@@ -218,6 +220,8 @@ impl Parts {
         store_ended: impl Future<Output = ()>,
     ) -> Result<(), ServeError> {
         let listener = self.listen().await?;
+        // Port 0 has become one that the system has chosen.
+        self.address = listener.local_addr().unwrap_or(self.address);
         let (stop, stopped) = oneshot::channel::<()>();
         let mut tasks = JoinSet::new();
         let stopped = async move { drop(stopped.await) };

@@ -14,6 +14,7 @@ use vcm_recovery::time::Time;
 use vcm_recovery::verdict::Verdict;
 
 use super::known::{Known, Observations, Seconds, target_values};
+use super::load_hook;
 use crate::store::counted::StoreOperation;
 use crate::webhook::Rejection;
 
@@ -59,6 +60,8 @@ pub(super) struct Counts {
     pub(super) alerts_ignored: Known<Counter, 1>,
     pub(super) last_watchdog: Known<Seconds, 1>,
     pub(super) store_errors: Known<Counter, 1>,
+    pub(super) notifications: Known<Counter, 1>,
+    pub(super) notifications_failed: Known<Counter, 2>,
     pub(super) decision_lag: Observations,
     pub(super) config_loaded: Seconds,
     pub(super) config_loaded_at: Seconds,
@@ -86,6 +89,8 @@ impl Counts {
             alerts_ignored: Known::of(IGNORED, counter),
             last_watchdog: Known::of([SENDER], Seconds::default),
             store_errors: Known::of(operations, counter),
+            notifications: Known::of([load_hook::CHANNEL], counter),
+            notifications_failed: Known::new(notification_series(), counter),
             decision_lag: Observations::new(&LAG_SECONDS),
             config_loaded: Seconds::default(),
             config_loaded_at: Seconds::default(),
@@ -234,6 +239,10 @@ fn closing_series() -> impl Iterator<Item = [String; 2]> {
         Ending::ALL.map(Ending::as_str),
         Actor::ALL.map(Actor::as_str),
     )
+}
+
+fn notification_series() -> impl Iterator<Item = [String; 2]> {
+    pairs([load_hook::CHANNEL], load_hook::REASONS)
 }
 
 fn verdict_series() -> impl Iterator<Item = [String; 2]> {

@@ -17,7 +17,9 @@ use vcm_telemetry::families::{Families, Value};
 use vcm_telemetry::metric::{Described, Gauge, Info, States};
 
 use super::counts::{attempt_series, attempt_values, stands_at};
+use super::fleet;
 use crate::board::Board;
+use crate::clock::Clock;
 
 const BUILD: Info<3> = build::info("vcm_remediator_build_info", "The running program");
 const TARGET: Info<6> = Info::new(
@@ -67,7 +69,7 @@ const PAGES: Gauge<1> = Gauge::new(
 const BUDGET_IN_USE: Gauge<1> = Gauge::new(
     "vcm_remediator_budget_in_use",
     &["scope"],
-    "Attempts in flight: on the busiest host, on the busiest HSM, in the fleet",
+    "Attempts in flight: on the busiest host, on the busiest HSM, in the fleet without released shares",
 );
 const BUDGET_LIMIT: Gauge<1> = Gauge::new(
     "vcm_remediator_budget_limit",
@@ -96,6 +98,7 @@ pub(super) struct Gauges {
     pub(super) inventory: Arc<Inventory>,
     pub(super) policy: Arc<Policy>,
     pub(super) board: Arc<Board>,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 impl Collector for Gauges {
@@ -109,8 +112,9 @@ impl Collector for Gauges {
         incident_state(out, &hosts)?;
         incident_blocked(out, &hosts)?;
         self.attempts(out, &hosts)?;
-        pages(out, &hosts)?;
-        self.budgets(out, &hosts)
+        self.pages(out, &hosts)?;
+        self.budgets(out, &hosts)?;
+        fleet::write(self, out, &hosts)
     }
 }
 
@@ -151,6 +155,23 @@ impl Gauges {
         }
         gauge(out, &ATTEMPTS_UNSETTLED, values(&unsettled))?;
         gauge(out, &ATTEMPT_IN_PROGRESS, values(&in_progress))
+    }
+
+    /// The pages of hosts and modules, and those of HSMs and of the fleet.
+    fn pages(&self, out: &mut Families<'_>, hosts: &[Arc<HostState>]) -> Result<(), fmt::Error> {
+        let fleet = self.board.fleet();
+        let rows = PageReason::ALL.map(|reason| {
+            let of_hosts = hosts.iter().flat_map(|host| host.pages.keys());
+            let of_hosts = of_hosts.filter(|(_, open)| *open == reason).count();
+            let of_fleet = fleet
+                .pages
+                .keys()
+                .filter(|(_, open)| *open == reason)
+                .count();
+            let number = i64::try_from(of_hosts + of_fleet).unwrap_or(i64::MAX);
+            ([reason.as_str().into()], number)
+        });
+        gauge(out, &PAGES, rows)
     }
 
     fn budgets(&self, out: &mut Families<'_>, hosts: &[Arc<HostState>]) -> Result<(), fmt::Error> {
@@ -214,18 +235,8 @@ fn incident_blocked(out: &mut Families<'_>, hosts: &[Arc<HostState>]) -> Result<
     gauge(out, &INCIDENT_BLOCKED, rows)
 }
 
-fn pages(out: &mut Families<'_>, hosts: &[Arc<HostState>]) -> Result<(), fmt::Error> {
-    let rows = PageReason::ALL.map(|reason| {
-        let open = hosts.iter().flat_map(|host| host.pages.keys());
-        let number = open.filter(|(_, open)| *open == reason).count();
-        let number = i64::try_from(number).unwrap_or(i64::MAX);
-        ([reason.as_str().into()], number)
-    });
-    gauge(out, &PAGES, rows)
-}
-
 /// The labels `host` and `module`; a host itself has no `module`.
-fn target_labels(target: &Target) -> [Value<'_>; 2] {
+pub(super) fn target_labels(target: &Target) -> [Value<'_>; 2] {
     let module = target.module.map(|module| module.get());
     [Value::Shown(&target.host), module.into()]
 }

@@ -4,8 +4,9 @@ use nshield::ModuleNumber;
 use vcm_recovery::alert::Fact;
 use vcm_recovery::attempt::{Intent, Outcome, Report};
 use vcm_recovery::event::{Change, Closing, EVENT_SCHEMA, Entry, Ruling, RungVerdict};
+use vcm_recovery::fleet::state::FleetState;
 use vcm_recovery::guard::Guard;
-use vcm_recovery::ids::{AttemptId, Epoch, HostName, IncidentId, ObservationId};
+use vcm_recovery::ids::{AttemptId, Epoch, HostName, HsmName, IncidentId, ObservationId};
 use vcm_recovery::incident::{Actor, Ending, Standing};
 use vcm_recovery::inventory::{HostEntry, Kind, ModuleEntry, Target};
 use vcm_recovery::page::PageReason;
@@ -17,12 +18,17 @@ use vcm_telemetry::lint::problems;
 use vcm_telemetry::reference::{UPDATE, is_up_to_date};
 
 use super::*;
+use crate::clock::ManualClock;
+
+mod operators;
 
 /// The program's metrics with one host in them, and the host's state as events change it.
 struct Program {
     metrics: Metrics,
     board: Arc<Board>,
+    clock: Arc<ManualClock>,
     state: HostState,
+    fleet: FleetState,
     now: Time,
 }
 
@@ -34,38 +40,81 @@ fn module() -> Target {
     Target::module(host(), ModuleNumber::try_from(1).unwrap())
 }
 
+/// A host with one module.
+fn entry(name: HostName, hsm: HsmName) -> HostEntry {
+    let module = ModuleEntry {
+        esn: Some("1A2B-05E0-D947".parse().unwrap()),
+        kind: Kind::Vcm,
+        hsm: Some(hsm),
+        name: Some("pay \"ments\"\n".to_owned()),
+    };
+    HostEntry {
+        name,
+        instance: None,
+        platform: Platform::Linux,
+        mode: Some(Mode::Act),
+        modules: BTreeMap::from([(ModuleNumber::try_from(1).unwrap(), module)]),
+    }
+}
+
 impl Program {
     fn new() -> Self {
-        let entry = ModuleEntry {
-            esn: Some("1A2B-05E0-D947".parse().unwrap()),
-            kind: Kind::Vcm,
-            hsm: Some("hsm-a".parse().unwrap()),
-            name: Some("pay \"ments\"\n".to_owned()),
-        };
-        let entry = HostEntry {
-            name: host(),
-            instance: None,
-            platform: Platform::Linux,
-            mode: Some(Mode::Act),
-            modules: BTreeMap::from([(ModuleNumber::try_from(1).unwrap(), entry)]),
-        };
+        Self::with(&["tenant-1 hsm-a"])
+    }
+
+    /// The program of these hosts, each with one module of the HSM after its name.
+    fn with(places: &[&str]) -> Self {
+        let hosts = places.iter().map(|place| {
+            let (name, hsm) = place.split_once(' ').unwrap();
+            let entry = entry(name.parse().unwrap(), hsm.parse().unwrap());
+            (entry.name.clone(), entry)
+        });
         let inventory = Arc::new(Inventory {
-            hosts: BTreeMap::from([(host(), entry)]),
+            hosts: hosts.collect(),
         });
         let board = Arc::new(Board::default());
-        let metrics = Metrics::new(&inventory, &Arc::new(Policy::default()), &board);
+        let now = Time::from_millis(1_700_000_000_000);
+        let clock = Arc::new(ManualClock::at(now));
+        let shared = Arc::clone(&clock) as Arc<dyn Clock>;
+        let metrics = Metrics::new(&inventory, &Arc::new(Policy::default()), &board, &shared);
         let state = HostState::new(host());
         Self {
             metrics,
             board,
+            clock,
             state,
-            now: Time::from_millis(1_700_000_000_000),
+            fleet: FleetState::default(),
+            now,
         }
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now = self.now.after(time);
+        self.clock.advance(time);
+    }
+
+    /// An event that belongs to no host, `after` the one before.
+    fn fleet_event(&mut self, after: Duration, change: Change) {
+        self.pass(after);
+        let event = Event {
+            seq: 1,
+            schema: EVENT_SCHEMA,
+            time: self.now,
+            epoch: Epoch(1),
+            entry: Entry {
+                host: None,
+                target: None,
+                incident: None,
+                change,
+            },
+        };
+        self.fleet.apply(&event);
+        self.board.publish_fleet(Arc::new(self.fleet.clone()));
     }
 
     /// An event about the module, `after` the one before.
     fn event(&mut self, after: Duration, change: Change) {
-        self.now = self.now.after(after);
+        self.pass(after);
         let event = Event {
             seq: 1,
             schema: EVENT_SCHEMA,
@@ -490,6 +539,10 @@ fn what_is_exported_is_what_is_described_and_all_of_it() {
     program.event(NO_TIME, Change::IncidentOpened);
     let early = (Guard::NotBefore, Verdict::refuse("too early"));
     program.event(SECOND, ruling(&[early]));
+    program.event(SECOND, Change::Held(operators::hold(None)));
+    program.event(SECOND, operators::asked());
+    program.fleet_event(SECOND, operators::paused(None));
+    program.fleet_event(SECOND, operators::shed());
     for format in [Format::Text, Format::OpenMetrics] {
         let text = program.metrics.exposition(format).unwrap().body;
         assert_eq!(problems(&text, &reference()), Vec::<String>::new());

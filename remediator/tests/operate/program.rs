@@ -278,6 +278,11 @@ impl Program {
         }
     }
 
+    /// The routes, to be served.
+    pub(crate) fn router(&self) -> Router {
+        self.router.clone()
+    }
+
     /// Orders as alice.
     pub(crate) async fn order(&self, path: &str, body: Value) -> Answer {
         self.send(order(Method::POST, path, &body.to_string()))
@@ -338,7 +343,7 @@ pub(crate) fn order(method: Method, path: &str, body: &str) -> Request<Body> {
 fn app(setting: &Setting, clock: &Arc<dyn Clock>, store: &Arc<dyn Store>) -> Arc<App> {
     let (inventory, policy) = (Arc::new(inventory()), Arc::new(policy(setting.mode)));
     let board = Arc::new(Board::default());
-    let metrics = Arc::new(Metrics::new(&inventory, &policy, &board));
+    let metrics = Arc::new(Metrics::new(&inventory, &policy, &board, clock));
     let receiver = Receiver {
         inventory: Arc::clone(&inventory),
         policy: Arc::clone(&policy),

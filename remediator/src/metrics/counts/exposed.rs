@@ -85,6 +85,16 @@ const STORE_ERRORS: Counter<1> = Counter::new(
     &["operation"],
     "Operations of the store that failed; nothing was accepted or started by them",
 );
+const NOTIFICATIONS: Counter<1> = Counter::new(
+    "vcm_remediator_notifications_total",
+    &["channel"],
+    "Calls of the load hook, to shed or to restore; one with its retries counts once",
+);
+const NOTIFICATIONS_FAILED: Counter<2> = Counter::new(
+    "vcm_remediator_notifications_failed_total",
+    &["channel", "reason"],
+    "Calls of the load hook that were not answered with yes, by what came of the last try",
+);
 const CONFIG_LOADED: Gauge<0> = Gauge::new(
     "vcm_remediator_config_last_reload_successful",
     &[],
@@ -113,6 +123,8 @@ pub(in crate::metrics) const METRICS: &[&dyn Described] = &[
     &TIME_TO_RECOVERY,
     &VERDICT_CHANGES,
     &STORE_ERRORS,
+    &NOTIFICATIONS,
+    &NOTIFICATIONS_FAILED,
     &CONFIG_LOADED,
     &CONFIG_LOADED_AT,
 ];
@@ -127,6 +139,9 @@ impl Collector for Exposed {
         write_webhook(&self.0, out)?;
         write_recovery(&self.0, out)?;
         out.counter(&STORE_ERRORS, self.0.store_errors.counts())?;
+        out.counter(&NOTIFICATIONS, self.0.notifications.counts())?;
+        let failed = self.0.notifications_failed.counts();
+        out.counter(&NOTIFICATIONS_FAILED, failed)?;
         out.gauge(&CONFIG_LOADED, [([], self.0.config_loaded.get())])?;
         out.gauge(&CONFIG_LOADED_AT, [([], self.0.config_loaded_at.get())])
     }
