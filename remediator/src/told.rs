@@ -9,6 +9,14 @@ use vcm_recovery::step::{Program, Step};
 use vcm_recovery::time::Time;
 use vcm_recovery::verdict::Verdict;
 
+/// When a pause or hold ends.
+pub(crate) fn until(end: Option<Time>) -> String {
+    match end {
+        Some(at) => format!("until {}", instant(at)),
+        None => "until somebody ends it".to_owned(),
+    }
+}
+
 /// Reasons of one decision that are told; the API has them all.
 const REASONS_MAX: usize = 3;
 
@@ -84,10 +92,16 @@ pub(crate) fn change(change: &Change) -> String {
         }
         Change::ApprovalExpired { request, why } => format!("request {request} is void: {why}"),
         Change::Paused(pause) => {
-            format!("everything is paused by {}: {}", pause.by, pause.reason)
+            let end = until(pause.until);
+            format!(
+                "everything is paused by {} {end}: {}",
+                pause.by, pause.reason
+            )
         }
         Change::Resumed(end) => format!("the pause is ended by {}: {}", end.by, end.reason),
-        Change::Held(hold) => format!("held by {}: {}", hold.by, hold.reason),
+        Change::Held(hold) => {
+            format!("held by {} {}: {}", hold.by, until(hold.until), hold.reason)
+        }
         Change::Released(end) => format!("the hold is ended by {}: {}", end.by, end.reason),
         Change::HumanResolved(resolution) => resolved(resolution),
         Change::ShadowStarted(shadow) => {
@@ -199,7 +213,7 @@ fn decided(ruling: &Ruling) -> String {
 }
 
 /// When a verdict ends by itself.
-pub(crate) const fn until(verdict: &Verdict) -> Option<Time> {
+pub(crate) const fn verdict_ends(verdict: &Verdict) -> Option<Time> {
     match verdict {
         Verdict::Refuse { until, .. } => *until,
         Verdict::Pass | Verdict::NotApplicable(_) | Verdict::Skip(_) | Verdict::Ask(_) => None,

@@ -239,7 +239,7 @@ fn verdicts(incident: &Incident) -> Vec<ShownVerdict> {
             guard: given.guard,
             verdict: given.verdict.as_str(),
             reason: given.verdict.reason().to_owned(),
-            until: told::until(&given.verdict),
+            until: told::verdict_ends(&given.verdict),
         })
         .collect()
 }

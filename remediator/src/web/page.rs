@@ -4,7 +4,6 @@
 
 use std::fmt::{self, Display, Write as _};
 
-use jiff::Timestamp;
 use vcm_recovery::attempt::{Attempt, Outcome};
 use vcm_recovery::event::Event;
 use vcm_recovery::incident::Standing;
@@ -14,8 +13,12 @@ use vcm_recovery::state::HostState;
 use vcm_recovery::time::Time;
 
 use super::App;
-use super::incidents::{self, Shown};
-use crate::told;
+use super::fleet;
+use super::incidents::{self, Shown, ShownShadow};
+use crate::told::{self, instant};
+
+mod banners;
+mod requests;
 
 const STYLE: &str = "body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:76rem;\
 padding:0 1rem;color:#1c2126;background:#fff}h1{font-size:1.35rem}h2{font-size:1.1rem;\
@@ -23,17 +26,22 @@ margin-top:2rem}table{border-collapse:collapse;width:100%}th,td{text-align:left;
 vertical-align:top;padding:.3rem .7rem .3rem 0;border-bottom:1px solid #d8dde2}th{font-weight:600}\
 section{border:1px solid #c5ccd3;border-radius:6px;padding:.2rem 1rem 1rem;margin:1rem 0}\
 .page{background:#fdecea;border-left:4px solid #b3261e;padding:.4rem .8rem}.quiet{color:#5a646e}\
-code{font-size:.92em}@media(prefers-color-scheme:dark){body{color:#e3e7eb;background:#15181b}\
-th,td,section{border-color:#3a424a}.page{background:#3b1f1d}.quiet{color:#9aa5b0}}";
+.stop{background:#fff4d6;border-left:4px solid #9a6700;padding:.4rem .8rem}\
+code{font-size:.92em;overflow-wrap:anywhere}@media(prefers-color-scheme:dark){body{color:#e3e7eb;background:#15181b}\
+th,td,section{border-color:#3a424a}.page{background:#3b1f1d}.stop{background:#33290f}.quiet{color:#9aa5b0}}";
 
 /// The page as it is now.
 pub(super) fn render(app: &App) -> String {
     let mut html = String::new();
     let list = incidents::list(app);
     let hosts = app.board.all();
+    let fleet = fleet::shown(app);
+    let commands = requests::Commands::of(app.address);
     let written = head(&mut html, app, list.time)
-        .and_then(|()| pages(&mut html, &hosts))
+        .and_then(|()| banners::write(&mut html, &fleet))
+        .and_then(|()| requests::write(&mut html, &list.incidents, &commands))
         .and_then(|()| open(&mut html, &list.incidents))
+        .and_then(|()| shadows(&mut html, &list.shadows))
         .and_then(|()| inventory(&mut html, app))
         .and_then(|()| attempts(&mut html, &hosts))
         .and_then(|()| events(&mut html, &app.recent.newest_first()));
@@ -62,18 +70,6 @@ impl<T: Display> Display for Escaped<T> {
     }
 }
 
-/// An instant in UTC, to the second.
-struct At(Time);
-
-impl Display for At {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match Timestamp::from_millisecond(self.0.as_millis()) {
-            Ok(timestamp) => write!(f, "{timestamp:.0}"),
-            Err(_) => write!(f, "{} ms", self.0.as_millis()),
-        }
-    }
-}
-
 fn head(html: &mut String, app: &App, now: Time) -> fmt::Result {
     write!(
         html,
@@ -83,7 +79,7 @@ fn head(html: &mut String, app: &App, now: Time) -> fmt::Result {
          <a href=\"/api/v1/incidents\">incidents</a> · <a href=\"/api/v1/events\">events</a> · \
          <a href=\"/metrics\">metrics</a></p>",
         Escaped(env!("CARGO_PKG_VERSION")),
-        At(now),
+        instant(now),
         app.policy.mode.as_str(),
     )?;
     for (part, why) in app.readiness.missing() {
@@ -91,19 +87,6 @@ fn head(html: &mut String, app: &App, now: Time) -> fmt::Result {
             html,
             "<p class=\"page\">Not ready: {part} {}</p>",
             Escaped(why)
-        )?;
-    }
-    Ok(())
-}
-
-fn pages(html: &mut String, hosts: &[std::sync::Arc<HostState>]) -> fmt::Result {
-    for ((target, reason), since) in hosts.iter().flat_map(|host| &host.pages) {
-        write!(
-            html,
-            "<p class=\"page\"><b>A human is needed</b> for {}: {} since {}</p>",
-            Escaped(target),
-            reason.as_str(),
-            At(*since),
         )?;
     }
     Ok(())
@@ -128,10 +111,10 @@ fn one_incident(html: &mut String, incident: &Shown) -> fmt::Result {
         html,
         ": {}</h3><p>Open since {}",
         incident.state,
-        At(incident.opened_at)
+        instant(incident.opened_at)
     )?;
     match incident.first_failed_at {
-        Some(at) => write!(html, ", seen failed since {}", At(at))?,
+        Some(at) => write!(html, ", seen failed since {}", instant(at))?,
         None => html.push_str(", not seen failed"),
     }
     match incident.ceiling {
@@ -141,11 +124,51 @@ fn one_incident(html: &mut String, incident: &Shown) -> fmt::Result {
     if let Some(reason) = &incident.latch_reason {
         write!(html, "<p>Left to people: {}</p>", Escaped(reason))?;
     }
+    if let Some(hold) = &incident.hold {
+        write!(
+            html,
+            "<p>Held by {} {}: {}</p>",
+            Escaped(&hold.by),
+            told::until(hold.until),
+            Escaped(&hold.reason)
+        )?;
+    }
     verdicts(html, incident)?;
+    for (rung, who) in &incident.denied {
+        write!(html, "<p>{rung} is left out: {}</p>", Escaped(who))?;
+    }
     for (rung, reason) in &incident.skipped {
         write!(html, "<p>{rung} is left out: {}</p>", Escaped(reason))?;
     }
     html.push_str("</section>");
+    Ok(())
+}
+
+/// What observe mode would have run.
+fn shadows(html: &mut String, shadows: &[ShownShadow]) -> fmt::Result {
+    if shadows.is_empty() {
+        return Ok(());
+    }
+    html.push_str(
+        "<h2>What would have been run in the last two days</h2>\
+         <table><tr><th>At<th>Target<th>Tier<th>Would have run<th>After asking",
+    );
+    for shadow in shadows {
+        let asks = match shadow.asks.is_empty() {
+            true => "nobody".to_owned(),
+            false => shadow.asks.join("; "),
+        };
+        write!(
+            html,
+            "<tr><td>{}<td>{}<td>{}<td><code>{}</code><td>{}",
+            instant(shadow.at),
+            Escaped(&shadow.target),
+            shadow.tier,
+            Escaped(shadow.commands.join("; ")),
+            Escaped(asks),
+        )?;
+    }
+    html.push_str("</table>");
     Ok(())
 }
 
@@ -174,7 +197,7 @@ fn verdicts(html: &mut String, incident: &Shown) -> fmt::Result {
             Escaped(&given.reason),
         )?;
         if let Some(until) = given.until {
-            write!(html, "{}", At(until))?;
+            write!(html, "{}", instant(until))?;
         }
     }
     html.push_str("</table>");
@@ -277,7 +300,7 @@ fn attempts(html: &mut String, hosts: &[std::sync::Arc<HostState>]) -> fmt::Resu
         write!(
             html,
             "<tr><td>{}<td>{}<td>{}<td><code>{}</code><td>{}",
-            At(attempt.reserved_at),
+            instant(attempt.reserved_at),
             Escaped(&attempt.intent.target),
             attempt.intent.rung,
             Escaped(commands(attempt)),
@@ -309,7 +332,7 @@ fn events(html: &mut String, events: &[Event]) -> fmt::Result {
             html,
             "<tr><td>{}<td>{}<td>{}<td>{}",
             event.seq,
-            At(event.time),
+            instant(event.time),
             Escaped(target),
             Escaped(told::change(&event.entry.change)),
         )?;

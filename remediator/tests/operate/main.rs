@@ -6,7 +6,10 @@
     reason = "helpers of tests fail by panicking, as tests do"
 )]
 
+mod cli;
 mod ladder;
+mod page;
+mod process;
 mod program;
 mod refusals;
 mod routes;
