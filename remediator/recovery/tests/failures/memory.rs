@@ -75,6 +75,10 @@ fn c28_an_incident_needs_no_resolved_to_end() {
     failed.run(3 * 3_600);
     assert_eq!(failed.rungs(), [Rung::Retry]);
     assert_eq!(failed.pages(), [PageReason::Stuck]);
+    failed.module(1).state = ModuleState::Operational;
+    failed.run(200);
+    assert_eq!(failed.closings(), [(Ending::Recovered, Actor::None)]);
+    assert_eq!(failed.pages(), []);
 }
 
 /// C29: an alert ended because its series was gone, and the fault stayed.
