@@ -127,8 +127,8 @@ pub(crate) fn change(change: &Change) -> String {
         }
         Change::PolicyLoaded(_) => "another policy decides from now on".to_owned(),
         Change::GapFound { since } => format!(
-            "the remediator did not run since {} ms; caps on restart and clear wait for a person's word",
-            since.as_millis()
+            "the remediator did not run since {}; caps on restart and clear wait for a person's word",
+            instant(*since)
         ),
         Change::ClockStepped { milliseconds } => {
             format!("the wall clock stepped by {milliseconds} ms; the program's time went on")

@@ -38,7 +38,7 @@ pub(super) fn render(app: &App) -> String {
     let fleet = fleet::shown(app);
     let commands = requests::Commands::of(app.address);
     let written = head(&mut html, app, list.time)
-        .and_then(|()| banners::write(&mut html, &fleet))
+        .and_then(|()| banners::write(&mut html, &fleet, &commands))
         .and_then(|()| requests::write(&mut html, &list.incidents, &commands))
         .and_then(|()| open(&mut html, &list.incidents))
         .and_then(|()| shadows(&mut html, &list.shadows))

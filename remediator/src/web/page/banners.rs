@@ -5,11 +5,12 @@ use std::fmt::{self, Write as _};
 use vcm_recovery::ids::HsmName;
 
 use super::Escaped;
+use super::requests::Commands;
 use crate::told::{self, instant};
 use crate::web::fleet::{Shown, ShownPage, ShownShed};
 
 /// Pages first, then everything that keeps rungs from starting.
-pub(super) fn write(html: &mut String, fleet: &Shown) -> fmt::Result {
+pub(super) fn write(html: &mut String, fleet: &Shown, commands: &Commands) -> fmt::Result {
     fleet.pages.iter().try_for_each(|open| page(html, open))?;
     if let Some(pause) = &fleet.pause {
         let (by, end) = (&pause.by, told::until(pause.until));
@@ -29,7 +30,7 @@ pub(super) fn write(html: &mut String, fleet: &Shown) -> fmt::Result {
     }
     storms(html, fleet)?;
     fleet.sheds.iter().try_for_each(|open| shed(html, open))?;
-    gap(html, fleet.unconfirmed_gap_seconds)
+    gap(html, fleet.unconfirmed_gap_seconds, commands)
 }
 
 fn page(html: &mut String, page: &ShownPage) -> fmt::Result {
@@ -85,15 +86,16 @@ fn shed(html: &mut String, shed: &ShownShed) -> fmt::Result {
     )
 }
 
-fn gap(html: &mut String, seconds: u64) -> fmt::Result {
+fn gap(html: &mut String, seconds: u64, commands: &Commands) -> fmt::Result {
     if seconds == 0 {
         return Ok(());
     }
-    let hours = seconds / 3600;
+    let (hours, confirm) = (seconds / 3600, Escaped(commands.confirm_gap()));
     stop(
         html,
         format_args!(
-            "<b>The remediator did not run for {hours} h</b>: restarts and clears count as if no time had passed, until somebody confirms: <code>vcm-remediator confirm-gap --reason TEXT</code>"
+            "<b>The remediator did not run for {hours} h</b>: for restarts and clears this time has \
+             not passed until somebody confirms it: <code>{confirm}</code>"
         ),
     )
 }

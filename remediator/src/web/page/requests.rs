@@ -36,6 +36,12 @@ impl Commands {
         format!("vcm-remediator approve '{id}' --rung {rung} --reason 'TEXT'{server}")
     }
 
+    /// The command that lets a time without the remediator count.
+    pub(super) fn confirm_gap(&self) -> String {
+        let server = &self.server;
+        format!("vcm-remediator confirm-gap --reason 'TEXT'{server}")
+    }
+
     fn deny(&self, request: &ShownRequest) -> String {
         let (id, server) = (&request.id, &self.server);
         format!("vcm-remediator deny '{id}' --reason 'TEXT'{server}")
@@ -95,8 +101,8 @@ fn one(
     write!(
         html,
         "<tr><td>nothing<td>nobody<td><td>these are left out for this incident<td><code>{}</code>\
-         </table><p class=\"quiet\">Each command shows your token: --token-file FILE, or \
-         $VCM_REMEDIATOR_TOKEN_FILE.</p></section>",
+         </table><p class=\"quiet\">Each command sends your token, from --token-file FILE or the file \
+         that $VCM_REMEDIATOR_TOKEN_FILE names.</p></section>",
         Escaped(commands.deny(request)),
     )
 }
