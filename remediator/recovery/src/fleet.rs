@@ -1,6 +1,6 @@
 //! What a decision about one host needs to know about everything else.
 //!
-//! [`FleetState`](state::FleetState) is folded from the events that belong to no host; the
+//! [`FleetState`] is folded from the events that belong to no host; the
 //! [`FleetView`] puts it together with what all hosts' states say at this moment.
 
 use std::collections::{BTreeMap, BTreeSet};
