@@ -284,7 +284,9 @@ impl Draft<'_> {
         })
     }
 
-    /// A target that is not healthy, and for which nothing could be done for long.
+    /// A target that is not healthy, and for which nothing could be done for long. Once told, it stays
+    /// true beside what else is found out, until something is done: it is not told anew each time that
+    /// another reason comes and goes.
     fn stuck_page(&self, incident: &Incident, alone: bool) -> Option<(PageReason, String)> {
         let since = incident.first_failed_at.unwrap_or(incident.opened_at);
         let attempts = self
@@ -295,7 +297,9 @@ impl Draft<'_> {
             .map(Attempt::last_change)
             .max()
             .map_or(since, |attempt| attempt.max(since));
-        let stuck = alone && self.now.since(last) >= self.site.policy.page_after.stuck;
+        let told = (incident.target.clone(), PageReason::Stuck);
+        let told = self.state.pages.contains_key(&told);
+        let stuck = (alone || told) && self.now.since(last) >= self.site.policy.page_after.stuck;
         stuck.then(|| {
             let guards: Vec<&str> = incident
                 .blocked

@@ -123,6 +123,26 @@ fn ceiling_of_retry_never_leads_to_a_restart() {
 }
 
 #[test]
+fn page_for_a_stuck_target_is_not_raised_anew_when_another_reason_comes_and_goes() {
+    let mut lab = Lab::failed(1, 1, Cure::Nothing);
+    lab.run(7_200);
+    assert_eq!(lab.count("PageRaised"), 1);
+    lab.module(1).network = NetworkLook::Echo {
+        sent: 5,
+        replies: 0,
+    };
+    lab.run(1_200);
+    assert_eq!(lab.pages(), [PageReason::NetworkBad, PageReason::Stuck]);
+    lab.module(1).network = NetworkLook::Echo {
+        sent: 5,
+        replies: 5,
+    };
+    lab.run(3_600);
+    assert_eq!(lab.pages(), [PageReason::Stuck]);
+    assert_eq!(lab.count("PageRaised"), 2);
+}
+
+#[test]
 fn exhausted_incident_pages_and_starts_nothing_however_often_alerts_repeat() {
     let mut lab = Lab::failed(1, 1, Cure::Nothing);
     lab.alerts.insert("VcmFailedLong", (Some(1), Tier::Restart));
