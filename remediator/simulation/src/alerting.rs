@@ -15,6 +15,9 @@ pub mod alertmanager;
 /// `keep_firing_for` of the shipped rules.
 const KEEP_FIRING: Duration = Duration::from_secs(300);
 
+/// A load that is told of, in per cent.
+const LOAD_HIGH: u8 = 90;
+
 /// What an alert is about: a module by the number that the exporter shows, or the host.
 pub type About = (usize, Option<ModuleNumber>);
 
@@ -29,15 +32,18 @@ pub enum Rule {
     VcmUnreachable,
     /// A hardserver is down for 2 min.
     HardserverDown,
+    /// An HSM has been overloaded for 2 min: told of each of its modules. Of a site's own rules.
+    HsmLoadHigh,
 }
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::VcmFailed,
         Self::VcmFailedLong,
         Self::VcmUnreachable,
         Self::HardserverDown,
+        Self::HsmLoadHigh,
     ];
 
     /// `alertname`
@@ -48,13 +54,16 @@ impl Rule {
             Self::VcmFailedLong => "VcmFailedLong",
             Self::VcmUnreachable => "VcmUnreachable",
             Self::HardserverDown => "HardserverDown",
+            Self::HsmLoadHigh => "HsmLoadHigh",
         }
     }
 
     /// Its `for`.
     const fn wait(self) -> Duration {
         Duration::from_secs(match self {
-            Self::VcmFailed | Self::VcmUnreachable | Self::HardserverDown => 120,
+            Self::VcmFailed | Self::VcmUnreachable | Self::HardserverDown | Self::HsmLoadHigh => {
+                120
+            }
             Self::VcmFailedLong => 600,
         })
     }
@@ -194,6 +203,10 @@ impl Prometheus {
             let failed = shown && world.module(place).view == ModuleState::Failed;
             if failed || self.false_alerts.contains_key(&about) {
                 holds.extend([(about, Rule::VcmFailed), (about, Rule::VcmFailedLong)]);
+            }
+            let works = shown && world.module(place).view == ModuleState::Operational;
+            if works && world.hsms[world.module(place).hsm].load() >= LOAD_HIGH {
+                holds.push((about, Rule::HsmLoadHigh));
             }
             if lost(world, place) {
                 holds.push((about, Rule::VcmUnreachable));

@@ -10,7 +10,7 @@ use vcm_recovery::approval::Choice;
 use vcm_recovery::attempt::{Intent, Outcome, Report};
 use vcm_recovery::event::{Change, Event};
 use vcm_recovery::evidence::Look;
-use vcm_recovery::ids::{AttemptId, Epoch, HostName, IncidentId, RequestId};
+use vcm_recovery::ids::{AttemptId, Epoch, HostName, HsmName, IncidentId, RequestId};
 use vcm_recovery::incident::Standing;
 use vcm_recovery::inventory::Target;
 use vcm_recovery::observation::{HardserverLook, NetworkLook, Observation};
@@ -27,6 +27,7 @@ use crate::site::Site;
 use crate::world::{Place, World};
 
 mod liveness;
+mod load;
 mod result;
 mod safety;
 
@@ -63,8 +64,8 @@ pub struct Checker {
     settings: Vec<Setting>,
     violations: Vec<Violation>,
     facts: BTreeMap<(About, Rule), Known>,
-    /// When, what, and whether it could be recorded then.
-    looks: Vec<VecDeque<(Time, Shown, bool)>>,
+    /// When, and what.
+    looks: Vec<VecDeque<(Time, Shown)>>,
     attempts: BTreeMap<AttemptId, Followed>,
     open: BTreeMap<Target, Open>,
     pages: BTreeMap<(Target, PageReason), Time>,
@@ -72,6 +73,14 @@ pub struct Checker {
     sections: BTreeMap<usize, Section>,
     epochs: Vec<Epoch>,
     paused: bool,
+    /// What people hold by order, and until when.
+    holds: BTreeMap<Target, Option<Time>>,
+    /// Since when, in working time, the load of an HSM is due to return.
+    return_due: BTreeMap<HsmName, Duration>,
+    /// Open pages about load.
+    load_pages: BTreeSet<(HsmName, PageReason)>,
+    /// How often load was ordered to be taken.
+    sheds: usize,
     /// Answers that let a rung start once.
     approved: BTreeMap<(HostName, RequestId), (Rung, Time)>,
     /// Attempts that no longer keep others of the fleet.
@@ -89,6 +98,8 @@ struct Known {
     start: Option<Time>,
     end: Option<Time>,
     delivered: Option<Time>,
+    /// When it was first delivered of this time that it fires.
+    began: Option<Time>,
 }
 
 /// What a look showed, as far as it is judged.
@@ -164,6 +175,10 @@ impl Checker {
             sections: BTreeMap::new(),
             epochs: vec![Epoch(0); site.names.len()],
             paused: false,
+            holds: BTreeMap::new(),
+            return_due: BTreeMap::new(),
+            load_pages: BTreeSet::new(),
+            sheds: 0,
             approved: BTreeMap::new(),
             released: BTreeSet::new(),
             results: Vec::new(),
@@ -229,8 +244,10 @@ impl Checker {
             let known = self.facts.entry((told.about, told.rule)).or_default();
             match told.ends_at {
                 None => {
+                    let fired = known.start.is_some() && known.start > known.end;
                     known.start = known.start.max(Some(told.starts_at.min(now)));
                     known.delivered = Some(now);
+                    known.began = known.began.filter(|_| fired).or(Some(now));
                 }
                 Some(ended) => known.end = known.end.max(Some(ended.min(now))),
             }
@@ -238,12 +255,12 @@ impl Checker {
     }
 
     /// The remediator was shown a look.
-    pub(crate) fn looked(&mut self, host: usize, look: &Look, kept: bool) {
+    pub(crate) fn looked(&mut self, host: usize, look: &Look) {
         let shown = look
             .seen
             .as_ref()
             .map_or_else(|_| Shown::nothing(), Shown::of);
-        self.looks[host].push_back((look.at, shown.clone(), kept));
+        self.looks[host].push_back((look.at, shown.clone()));
         let down = self.proven_down(host);
         let proven = |target: &Target| target.module.is_some() || down;
         for (target, open) in &mut self.open {
@@ -266,7 +283,7 @@ impl Checker {
         let down = looks
             .iter()
             .rev()
-            .take_while(|(_, shown, _)| shown.failed(None));
+            .take_while(|(_, shown)| shown.failed(None));
         let newest = looks.back().map(|(at, ..)| *at);
         newest.is_some_and(|newest| {
             down.last()
@@ -306,6 +323,22 @@ impl Checker {
             }
             (Change::Paused(_), _) => self.paused = true,
             (Change::Resumed(_), _) => self.paused = false,
+            (Change::Held(hold), Some(target)) => {
+                self.holds.insert(target, hold.until);
+            }
+            (Change::Released(_), Some(target)) => {
+                self.holds.remove(&target);
+            }
+            (Change::LoadShed(order), None) => self.load_shed(order),
+            (Change::PageRaised { reason, hsm, .. }, None) => {
+                self.load_pages
+                    .extend(hsm.clone().map(|hsm| (hsm, *reason)));
+            }
+            (Change::PageCleared { reason, hsm }, None) => {
+                if let Some(hsm) = hsm.clone() {
+                    self.load_pages.remove(&(hsm, *reason));
+                }
+            }
             (Change::ApprovalAnswered { request, answer }, Some(target)) => {
                 if let Choice::Approve(rung) = answer.choice {
                     self.approved
@@ -340,7 +373,7 @@ impl Checker {
             now.since(open.opened_at)
         });
         let looks = self.site.index(&target.host).map(|host| &self.looks[host]);
-        let told = |shown: &&(Time, Shown, bool)| {
+        let told = |shown: &&(Time, Shown)| {
             shown.1.complete && shown.1.hardserver == Some(HardserverLook::Up)
         };
         let newest = looks.and_then(|looks| looks.back()).map(|(at, ..)| *at);
@@ -384,7 +417,7 @@ impl Checker {
         let recent = self.looks[host]
             .back()
             .filter(|(at, ..)| event.time.since(*at) <= EVIDENCE);
-        let failed = recent.is_some_and(|(_, shown, _)| {
+        let failed = recent.is_some_and(|(_, shown)| {
             shown.failed(target.module) && (target.module.is_some() || self.proven_down(host))
         });
         if let Some(open) = self.open.get_mut(target).filter(|_| failed) {
@@ -412,12 +445,9 @@ impl Checker {
             }
             followed.outcome = Some(*outcome);
             followed.settled_at = Some(now);
-            // A host that forgets its journal while the store refuses the acceptance leaves nothing
-            // that could be known.
-            let forgets = self.knobs.runner == crate::knobs::Runner::Forgets;
             let never = matches!(outcome, Outcome::Refused | Outcome::Cancelled);
             let started = followed.first_step_at.is_some();
-            self.require(!(never && started) || forgets, "S2", || {
+            self.require(!(never && started), "S2", || {
                 format!("{attempt} has started and is settled as {outcome:?}: it counts for no cap")
             });
         }

@@ -1,16 +1,17 @@
 //! The remediator while it runs: one actor per host, in the turn order of the real engine, with
 //! virtual time in place of a runtime. What it forgets when it dies is exactly what is in here.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use vcm_recovery::alert::Fact;
 use vcm_recovery::attempt::{Outcome, Report};
+use vcm_recovery::command::HostOrder;
 use vcm_recovery::decide::{Action, Decision};
-use vcm_recovery::event::{Entry, Event};
+use vcm_recovery::event::{Change, Entry, Event};
 use vcm_recovery::evidence::{Evidence, Look};
 use vcm_recovery::fleet::state::FleetState;
-use vcm_recovery::ids::{AttemptId, RequestId};
+use vcm_recovery::ids::AttemptId;
 use vcm_recovery::inventory::Target;
 use vcm_recovery::observation::Observation;
 use vcm_recovery::state::HostState;
@@ -23,8 +24,10 @@ use crate::runner::Status;
 use crate::store::StoreError;
 
 mod attempt;
+mod fleet;
 mod pace;
 
+use fleet::FleetActor;
 use pace::Pace;
 
 /// Looks at hosts that may be under way at once.
@@ -49,6 +52,7 @@ pub struct Running {
     /// The state of every host, as published on the board.
     pub states: Vec<HostState>,
     pub(crate) around: Around,
+    fleet: FleetActor,
     actors: Vec<Actor>,
     looking: usize,
     waiting_to_look: VecDeque<usize>,
@@ -61,7 +65,10 @@ struct Actor {
     pace: Pace,
     facts: Vec<Fact>,
     events: Vec<Event>,
+    orders: Vec<HostOrder>,
     look_wanted: bool,
+    /// Attempts that the host runner has accepted although that could not be recorded.
+    accepted: BTreeSet<AttemptId>,
     stage: Stage,
     /// Counts plans, so that a wake-up that was planned over is not heard.
     plan: u64,
@@ -73,7 +80,8 @@ struct Actor {
 #[derive(Debug)]
 enum Stage {
     Waiting,
-    Looking,
+    /// What it does with the look when it is in.
+    Looking(Then),
     Ordering {
         attempt: AttemptId,
         target: Target,
@@ -81,9 +89,18 @@ enum Stage {
     },
 }
 
+/// What follows a look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Then {
+    /// It was too old to decide anything on: a decision, which may want another look.
+    Decide,
+    /// A decision that is carried out.
+    Act,
+}
+
 /// Why a turn ended before its end.
 #[derive(Debug)]
-enum Stop {
+pub(crate) enum Stop {
     /// The store refused.
     Store,
     /// The program has died.
@@ -103,7 +120,9 @@ impl Running {
             pace: Pace::new(tool_runs_per_minute),
             facts: Vec::new(),
             events: Vec::new(),
+            orders: Vec::new(),
             look_wanted: false,
+            accepted: BTreeSet::new(),
             stage: Stage::Waiting,
             plan: 0,
             notified: false,
@@ -112,6 +131,7 @@ impl Running {
             actors: states.iter().map(actor).collect(),
             states,
             around: Around::new(fleet),
+            fleet: FleetActor::default(),
             looking: 0,
             waiting_to_look: VecDeque::new(),
         }
@@ -134,13 +154,14 @@ impl Running {
         }
         wakes.sort_unstable();
         wakes.dedup();
-        wakes.retain(|&host| {
-            let actor = &mut self.actors[host];
-            let waits = matches!(actor.stage, Stage::Waiting);
-            actor.notified |= !waits;
-            waits
-        });
+        wakes.retain(|&host| self.actors[host].is_woken());
         wakes
+    }
+
+    /// Puts a person's order in the mailbox of a host. Returns whether its actor wakes up now.
+    pub(crate) fn order(&mut self, host: usize, order: HostOrder) -> bool {
+        self.actors[host].orders.push(order);
+        self.actors[host].is_woken()
     }
 
     /// Whether everything delivered has been taken in.
@@ -148,6 +169,15 @@ impl Running {
         self.actors
             .iter()
             .all(|actor| actor.facts.is_empty() && actor.events.is_empty())
+    }
+}
+
+impl Actor {
+    /// Something was delivered: an actor that waits wakes up, another does so when it waits again.
+    const fn is_woken(&mut self) -> bool {
+        let waits = matches!(self.stage, Stage::Waiting);
+        self.notified |= !waits;
+        waits
     }
 }
 
@@ -196,24 +226,44 @@ impl Episode {
             .ok_or(Stop::Died)
     }
 
-    /// One round: take in what came, ask about running attempts, decide, look when it is time, act.
+    /// One round: take in what came, ask about running attempts, look when it is time, decide.
     fn turn(&mut self, host: usize) -> Result<(), Stop> {
         self.absorb(host)?;
         self.poll_attempts(host)?;
-        let now = self.now();
-        if self.looks_first(host)? && self.actor(host)?.pace.allowed_at(now) <= now {
-            return self.queue_look(host);
+        if self.looks_first(host)? && self.may_look(host)? {
+            return self.queue_look(host, Then::Decide);
         }
+        self.decide_and_look(host)
+    }
+
+    /// The decision, and the look that it may want.
+    fn decide_and_look(&mut self, host: usize) -> Result<(), Stop> {
         let decision = self.decide_and_record(host)?;
-        if self.look_is_due(host, &decision)? && self.actor(host)?.pace.allowed_at(now) <= now {
-            return self.queue_look(host);
+        if self.look_is_due(host, &decision)? && self.may_look(host)? {
+            return self.queue_look(host, Then::Act);
         }
         self.act(host, decision)
     }
 
+    fn may_look(&mut self, host: usize) -> Result<bool, Stop> {
+        let now = self.now();
+        Ok(self.actor(host)?.pace.allowed_at(now) <= now)
+    }
+
+    /// Takes in what the webhook has delivered, and obeys what people have ordered.
     fn absorb(&mut self, host: usize) -> Result<(), Stop> {
+        self.take_in_facts(host)?;
+        let orders = std::mem::take(&mut self.actor(host)?.orders);
+        for order in orders {
+            self.obey(host, &order)?;
+        }
+        Ok(())
+    }
+
+    /// Takes in what the webhook has delivered, and leaves the orders for the next turn.
+    fn take_in_facts(&mut self, host: usize) -> Result<(), Stop> {
         let actor = self.actor(host)?;
-        actor.notified = false;
+        actor.notified = !actor.orders.is_empty();
         let facts = std::mem::take(&mut actor.facts);
         let events = std::mem::take(&mut actor.events);
         actor.look_wanted |= !events.is_empty();
@@ -227,6 +277,23 @@ impl Episode {
             running.states[host].apply(event);
         }
         Ok(())
+    }
+
+    /// What is refused, by the core or by the store, is told to whom ordered it: nothing happens.
+    fn obey(&mut self, host: usize, order: &HostOrder) -> Result<(), Stop> {
+        let now = self.now();
+        let evidence = &self.actor(host)?.evidence.clone();
+        let entries = recovery::obeyed(order, self.state(host)?, evidence, now);
+        self.note(|| {
+            format!(
+                "people order of host {host}: {order:?}: {} entries",
+                entries.len()
+            )
+        });
+        match self.record(host, entries) {
+            Ok(()) | Err(Stop::Store) => Ok(()),
+            Err(Stop::Died) => Err(Stop::Died),
+        }
     }
 
     /// Whether nothing can be decided before the host is looked at: after a start or a standstill, or
@@ -258,8 +325,8 @@ impl Episode {
         Ok(!steps_run && (due || (wanted && !is_new)))
     }
 
-    fn queue_look(&mut self, host: usize) -> Result<(), Stop> {
-        self.actor(host)?.stage = Stage::Looking;
+    fn queue_look(&mut self, host: usize, then: Then) -> Result<(), Stop> {
+        self.actor(host)?.stage = Stage::Looking(then);
         let Some(running) = &mut self.running else {
             return Err(Stop::Died);
         };
@@ -333,8 +400,7 @@ impl Episode {
             at: now,
             seen: *seen,
         };
-        let kept = !self.store.full;
-        self.checker.looked(host, &look, kept);
+        self.checker.looked(host, &look);
         self.note(|| format!("looked at host {host}: {}", crate::history::look(&look)));
         let Some(running) = &mut self.running else {
             return;
@@ -346,15 +412,18 @@ impl Episode {
         actor.pace.looked(now);
         actor.look_wanted = false;
         actor.evidence.push(look);
-        actor.stage = Stage::Waiting;
+        let stage = std::mem::replace(&mut actor.stage, Stage::Waiting);
         if let Some(next) = next {
             self.begin_look(next);
         }
         // What was delivered meanwhile counts for what is decided now.
-        let turn = self
-            .absorb(host)
-            .and_then(|()| self.decide_and_record(host))
-            .and_then(|decision| self.act(host, decision));
+        let turn = self.absorb(host).and_then(|()| match stage {
+            Stage::Looking(Then::Decide) => self.decide_and_look(host),
+            Stage::Looking(Then::Act) | Stage::Waiting | Stage::Ordering { .. } => {
+                let decision = self.decide_and_record(host)?;
+                self.act(host, decision)
+            }
+        });
         self.after_turn(host, turn);
     }
 
@@ -395,6 +464,10 @@ impl Episode {
         for event in &events {
             running.states[host].apply(event);
         }
+        let freed = events
+            .iter()
+            .any(|event| frees_a_budget(&event.entry.change));
+        self.wake_fleet(freed);
         self.may_crash()
     }
 
@@ -468,38 +541,14 @@ impl Episode {
         }
     }
 
-    /// A person answers a request of this host.
-    pub(crate) fn answer_request(&mut self, host: usize, request: RequestId, approves: bool) {
-        let now = self.now();
-        let Some(running) = &self.running else { return };
-        let evidence = &running.actors[host].evidence;
-        let entries = recovery::answer(&running.states[host], evidence, request, approves, now);
-        match self.record(host, entries) {
-            Ok(()) => self.nudge(host),
-            Err(Stop::Store) => {}
-            Err(Stop::Died) => self.crash("the program died in the middle of a transaction"),
-        }
-    }
-
-    /// Records what belongs to no host.
-    pub(crate) fn record_fleet(&mut self, entries: Vec<Entry>) {
-        if entries.is_empty() {
-            return;
-        }
-        let now = self.now();
-        let seq = self.store.events().len();
-        let appended = self.store.append(entries, now);
-        self.check_stored(seq);
-        match (appended, &mut self.running) {
-            (Ok(events), Some(running)) => {
-                for event in &events {
-                    running.around.fleet.apply(event);
-                }
-            }
-            (Err(StoreError::DiedCommitted), _) => {
-                self.crash("the program died in the middle of a transaction")
-            }
-            (Ok(_) | Err(StoreError::Refused), _) => {}
+    /// A person orders something of a host. Without the program nobody hears it.
+    pub(crate) fn order_host(&mut self, host: usize, order: HostOrder) {
+        let woken = self
+            .running
+            .as_mut()
+            .is_some_and(|running| running.order(host, order));
+        if woken {
+            self.nudge(host);
         }
     }
 
@@ -523,6 +572,16 @@ impl From<StoreError> for Stop {
             StoreError::DiedCommitted => Self::Died,
         }
     }
+}
+
+/// Whether somebody else may start now who could not before.
+fn frees_a_budget(change: &Change) -> bool {
+    let settled = |report: &Report| matches!(report, Report::Settled { outcome, .. } if *outcome != Outcome::Unknown);
+    matches!(change, Change::AttemptReported { report, .. } if settled(report))
+        || matches!(
+            change,
+            Change::HumanResolved(_) | Change::FleetShareReleased { .. }
+        )
 }
 
 /// What a status means for the record; nothing while nothing has changed.

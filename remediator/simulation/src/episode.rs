@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use nshield::ModuleNumber;
 use vcm_recovery::event::{Change, Event};
+use vcm_recovery::fleet::load::LoadReport;
 use vcm_recovery::ids::{AttemptId, Epoch, RequestId};
 use vcm_recovery::observation::Observation;
 use vcm_recovery::policy::Policy;
@@ -24,7 +25,10 @@ use crate::store::Store;
 use crate::trouble::Trouble;
 use crate::world::{Turn, World};
 
+use hook::Hook;
+
 mod delivery;
+mod hook;
 mod plan;
 mod program;
 
@@ -67,6 +71,10 @@ pub(crate) enum Happening {
         attempt: AttemptId,
         answer: Option<Answer>,
     },
+    /// The actor of the fleet has its turn.
+    Fleet { run: Epoch },
+    /// The load hook has answered, or its call has timed out.
+    HookAnswered { run: Epoch, report: LoadReport },
     /// A process of a host runner goes on.
     Runner {
         host: usize,
@@ -108,8 +116,10 @@ pub(crate) enum Outside {
     Answer(usize, RequestId, bool),
     /// People pause everything, or end that.
     Pause(bool),
-    /// People hold a host, or release it.
+    /// People hold a host by a file on it, or take that away.
     Hold(usize, bool),
+    /// People order a hold of a host, or its release.
+    OrderHold(usize, bool),
     /// Everything is repaired and stays so.
     Peace,
 }
@@ -130,6 +140,7 @@ pub struct Episode {
     pub(crate) store: Store,
     pub(crate) running: Option<Running>,
     pub(crate) checker: Checker,
+    hook: Hook,
     history: History,
     /// The dice of what is seen, of attempt ids, and of everything around the estate.
     pub(crate) looks: Dice,
@@ -157,6 +168,8 @@ enum Part {
     Fate,
     Alertmanager,
     Store,
+    Hook,
+    /// That of the first host; each further one has the next.
     Runner,
 }
 
@@ -177,10 +190,12 @@ impl Episode {
         Self::build((seed, knobs), kept, world, &|_| {})
     }
 
-    /// The episode of `seed` with a remediator that runs by another policy than its judge knows of.
+    /// The episode of `seed` with a remediator that runs by another policy than its judge knows of;
+    /// with some of the knobs as `set` wants them.
     #[must_use]
-    pub fn misled(seed: u64, loosen: &dyn Fn(&mut Policy)) -> Self {
-        let knobs = Knobs::draw(&mut Dice::new(seed, Part::Knobs as u64));
+    pub fn misled(seed: u64, set: &dyn Fn(&mut Knobs), loosen: &dyn Fn(&mut Policy)) -> Self {
+        let mut knobs = Knobs::draw(&mut Dice::new(seed, Part::Knobs as u64));
+        set(&mut knobs);
         let mut episode = Self::build((seed, knobs), false, None, loosen);
         episode.plan_troubles();
         episode
@@ -210,6 +225,7 @@ impl Episode {
             store: Store::new(knobs.store, dice(Part::Store)),
             running: None,
             checker: Checker::new(&site, knobs),
+            hook: Hook::new(knobs.load, dice(Part::Hook)),
             history: History::new(kept, BEGINNING),
             looks: dice(Part::Looks),
             ids: dice(Part::Ids),
@@ -316,8 +332,16 @@ impl Episode {
             } if run == self.store.epoch() => {
                 self.answered(host, attempt, answer);
             }
+            Happening::Fleet { run } if run == self.store.epoch() => self.fleet_turn(),
+            Happening::HookAnswered { run, report } if run == self.store.epoch() => {
+                self.hook_answered(report);
+            }
             // Of a start of the program that has died since.
-            Happening::Wake { .. } | Happening::Looked { .. } | Happening::Answered { .. } => {}
+            Happening::Wake { .. }
+            | Happening::Looked { .. }
+            | Happening::Answered { .. }
+            | Happening::Fleet { .. }
+            | Happening::HookAnswered { .. } => {}
             Happening::Runner {
                 host,
                 attempt,
@@ -330,7 +354,7 @@ impl Episode {
     }
 
     /// What the happening has brought about in the estate is put in the queue.
-    fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         for (at, turn) in std::mem::take(&mut self.world.turns) {
             self.queue.at(at, Happening::Turn(turn));
         }
@@ -394,6 +418,7 @@ impl Episode {
     pub fn is_over(&self) -> bool {
         self.peace
             && !self.checker.has_open_incidents()
+            && !self.world.hsms.iter().any(|hsm| hsm.shed)
             && self.prometheus.firing().next().is_none()
     }
 
@@ -520,7 +545,12 @@ impl Happening {
     const fn is_the_programs(&self) -> bool {
         matches!(
             self,
-            Self::Wake { .. } | Self::Looked { .. } | Self::Answered { .. } | Self::Deliver(_)
+            Self::Wake { .. }
+                | Self::Looked { .. }
+                | Self::Answered { .. }
+                | Self::Fleet { .. }
+                | Self::HookAnswered { .. }
+                | Self::Deliver(_)
         )
     }
 }

@@ -240,6 +240,32 @@ knobs! {
         /// It is away for hours.
         1 Away = "away_for_hours",
     }
+    /// How load is taken from an overloaded HSM.
+    load: Load {
+        /// The load gate is off.
+        4 Off = "gate_off",
+        /// By a hook that works.
+        1 HookWorks = "hook_works",
+        /// By a hook that fails four times of ten.
+        1 HookFails = "hook_fails",
+        /// By a hook that acts, and whose answer is lost four times of ten.
+        1 HookForgets = "hook_forgets",
+        /// People are asked.
+        1 People = "people_are_asked",
+    }
+    /// In which mode the remediator runs.
+    mode: Modes {
+        /// It acts.
+        6 Act = "act",
+        /// It acts on one host's behalf only when approved.
+        1 OneApproves = "one_host_approves",
+        /// It asks before every rung.
+        1 Approve = "approve",
+        /// It runs nothing and records what it would have run.
+        1 Observe = "observe",
+        /// On one host it only observes.
+        1 OneObserves = "one_host_observes",
+    }
     /// What people do.
     people: People {
         /// Once paged, they repair within the hour.

@@ -179,7 +179,7 @@ fn module(world: &World, place: Place, dice: &mut Dice, shown: bool, now: Time) 
         kind: Some(Kind::Vcm),
         objects: statistics.then_some(entry.objects),
         uptime: statistics.then(|| now.since(entry.started_at).as_secs()),
-        load_percent: statistics.then_some(10),
+        load_percent: statistics.then_some(world.hsms[entry.hsm].load()),
         path: None,
         hold: None,
         network: network(world, place, dice),

@@ -117,7 +117,8 @@ pub(crate) fn start_entries(
     gap.into_iter().chain(policy).map(fleet_entry).collect()
 }
 
-const fn fleet_entry(change: Change) -> Entry {
+/// The entry of a change that belongs to no host.
+pub(crate) const fn fleet_entry(change: Change) -> Entry {
     Entry {
         host: None,
         target: None,
@@ -126,14 +127,8 @@ const fn fleet_entry(change: Change) -> Entry {
     }
 }
 
-/// A person answers the open request of an incident: approves its first alternative, or denies.
-pub(crate) fn answer(
-    state: &HostState,
-    evidence: &Evidence,
-    request: RequestId,
-    approves: bool,
-    now: Time,
-) -> Vec<Entry> {
+/// The answer to an open request of an incident: its first alternative is approved, or it is denied.
+pub(crate) fn answer(state: &HostState, request: RequestId, approves: bool) -> HostOrder {
     let asked = state
         .incidents
         .values()
@@ -144,21 +139,25 @@ pub(crate) fn answer(
         Some(alternative) => Choice::Approve(alternative.scope.rung),
         None => Choice::Deny,
     };
-    let order = HostOrder::Answer { request, choice };
+    HostOrder::Answer { request, choice }
+}
+
+/// What a person's order about a host comes to; nothing when it is refused.
+pub(crate) fn obeyed(
+    order: &HostOrder,
+    state: &HostState,
+    evidence: &Evidence,
+    now: Time,
+) -> Vec<Entry> {
     giver()
-        .and_then(|giver| command::of_host(&order, &giver, state, evidence, |_| true, now).ok())
+        .and_then(|giver| command::of_host(order, &giver, state, evidence, |_| true, now).ok())
         .unwrap_or_default()
 }
 
-/// A person pauses everything, or ends the pause.
-pub(crate) fn pause(fleet: &FleetState, pauses: bool, now: Time) -> Vec<Entry> {
-    let order = if pauses {
-        FleetOrder::Pause { until: None }
-    } else {
-        FleetOrder::Resume
-    };
+/// What a person's order about everything comes to; nothing when it is refused.
+pub(crate) fn fleet_obeyed(order: &FleetOrder, fleet: &FleetState, now: Time) -> Vec<Entry> {
     giver()
-        .and_then(|giver| command::of_fleet(&order, &giver, fleet, now).ok())
+        .and_then(|giver| command::of_fleet(order, &giver, fleet, now).ok())
         .unwrap_or_default()
 }
 

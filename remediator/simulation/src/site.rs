@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use vcm_recovery::ids::HostName;
 use vcm_recovery::inventory::{HostEntry, Inventory, Kind, ModuleEntry, Target};
-use vcm_recovery::policy::{Mode, OthersHealthy, Policy};
+use vcm_recovery::policy::{AlertRule, LoadPolicy, Mode, OthersHealthy, Policy, Scope};
 use vcm_recovery::step::Platform;
 use vcm_recovery::tier::{Rung, Tier};
 
-use crate::knobs::Permitted;
+use crate::knobs::{Knobs, Load, Modes, Permitted};
 use crate::world::{Host, Place, World};
+
+/// The longest time for which load may be taken from an HSM.
+pub(crate) const MAX_SHED: Duration = Duration::from_secs(7_200);
 
 /// Inventory and policy, and which host of the estate is which.
 #[derive(Clone, Debug)]
@@ -41,7 +44,7 @@ impl Site {
                     .map(|host| (host.name.clone(), host))
                     .collect(),
             },
-            policy: policy(world.knobs.policy),
+            policy: policy(world.knobs),
         }
     }
 
@@ -85,14 +88,28 @@ fn entry(world: &World, index: usize, host: &Host) -> Option<HostEntry> {
         name: format!("tenant-{:05}", index + 1).parse().ok()?,
         instance: None,
         platform: Platform::Linux,
-        mode: None,
+        mode: match world.knobs.mode {
+            Modes::OneApproves if index == 0 => Some(Mode::Approve),
+            Modes::OneObserves if index == 0 => Some(Mode::Observe),
+            Modes::Act
+            | Modes::OneApproves
+            | Modes::Approve
+            | Modes::Observe
+            | Modes::OneObserves => None,
+        },
         modules,
     })
 }
 
-fn policy(permitted: Permitted) -> Policy {
+fn policy(knobs: Knobs) -> Policy {
+    let permitted = knobs.policy;
     let mut policy = Policy {
-        mode: Mode::Act,
+        mode: match knobs.mode {
+            Modes::Act | Modes::OneApproves | Modes::OneObserves => Mode::Act,
+            Modes::Approve => Mode::Approve,
+            Modes::Observe => Mode::Observe,
+        },
+        load: load(knobs.load),
         ..Policy::default()
     };
     if matches!(permitted, Permitted::Everything | Permitted::OthersToo) {
@@ -104,7 +121,30 @@ fn policy(permitted: Permitted) -> Policy {
     if permitted == Permitted::OthersToo {
         policy.others_healthy = OthersHealthy::Allow;
     }
+    // Without the gate such an alert only brings about a look.
+    let rule = AlertRule {
+        tier: Tier::Load,
+        scope: Scope::Module,
+    };
+    if policy.load.is_some() {
+        policy.alerts.insert("HsmLoadHigh".to_owned(), rule);
+    }
     policy
+}
+
+const fn load(knob: Load) -> Option<LoadPolicy> {
+    let hook = match knob {
+        Load::Off => return None,
+        Load::HookWorks | Load::HookFails | Load::HookForgets => true,
+        Load::People => false,
+    };
+    Some(LoadPolicy {
+        threshold_percent: 90,
+        restore_below_percent: 70,
+        hold: Duration::from_secs(600),
+        max_shed: MAX_SHED,
+        hook,
+    })
 }
 
 /// The longest time that an attempt of this rung may take from its reservation to its outcome:

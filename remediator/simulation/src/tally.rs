@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use vcm_recovery::event::{Change, Event};
 use vcm_recovery::page::PageReason;
 use vcm_recovery::tier::Rung;
 
@@ -30,6 +31,15 @@ pub struct Counts {
     pub unnecessary: BTreeMap<Rung, u64>,
 }
 
+/// Whether a page of an incident says something new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Told {
+    /// Its reason is new.
+    First,
+    /// People were told of it before.
+    Again,
+}
+
 /// Everything counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
@@ -45,6 +55,13 @@ pub struct Tally {
     pub by_setting: BTreeMap<Setting, Counts>,
     /// Pages by reason.
     pub reasons: BTreeMap<PageReason, u64>,
+    /// Pages beyond the second of their incident, by reason; those that had been told of before, and
+    /// ended for longer than a page keeps firing, apart from the others.
+    pub beyond_two: BTreeMap<(PageReason, Told), u64>,
+    /// What observe mode would have run.
+    pub shadows: u64,
+    /// How often load was taken from an HSM.
+    pub sheds: u64,
     /// Pairs of values of two knobs that occurred together.
     pub pairs: BTreeSet<(Setting, Setting)>,
 }
@@ -66,13 +83,24 @@ impl Tally {
         self.episodes += 1;
         self.events += u64::try_from(episode.events().len()).unwrap_or(0);
         self.starts += episode.starts();
+        let shadows = |event: &&Event| matches!(event.entry.change, Change::ShadowStarted(_));
+        let shadows = episode.events().iter().filter(shadows).count();
+        self.shadows += u64::try_from(shadows).unwrap_or(0);
+        self.sheds += u64::try_from(episode.checker().sheds()).unwrap_or(0);
         for result in episode.checker().results() {
             self.all.add(result);
             for setting in settings {
                 self.by_setting.entry(*setting).or_default().add(result);
             }
-            for reason in &result.pages {
+            for (index, reason) in result.pages.iter().enumerate() {
                 *self.reasons.entry(*reason).or_default() += 1;
+                let told = match result.pages[..index].contains(reason) {
+                    true => Told::Again,
+                    false => Told::First,
+                };
+                if index >= 2 {
+                    *self.beyond_two.entry((*reason, told)).or_default() += 1;
+                }
             }
         }
         for (index, first) in settings.iter().enumerate() {
@@ -91,6 +119,9 @@ impl Tally {
             self.by_setting.entry(*setting).or_default().join(counts);
         }
         add_all(&mut self.reasons, &other.reasons);
+        add_all(&mut self.beyond_two, &other.beyond_two);
+        self.shadows += other.shadows;
+        self.sheds += other.sheds;
         self.pairs.extend(other.pairs.iter().copied());
     }
 

@@ -52,11 +52,13 @@ pub enum Trouble {
     HostReboots,
     /// An alert fires about a module that works.
     FalseAlert,
+    /// An HSM is overloaded, and a VCM of it fails.
+    Overload,
 }
 
 impl Trouble {
     /// Every trouble, by how often it is drawn.
-    pub const ALL: [(u32, Self); 15] = [
+    pub const ALL: [(u32, Self); 16] = [
         (6, Self::NetworkLost),
         (4, Self::HsmReboots),
         (5, Self::NeedsRetry),
@@ -72,6 +74,7 @@ impl Trouble {
         (1, Self::Hardware),
         (1, Self::HostReboots),
         (1, Self::FalseAlert),
+        (2, Self::Overload),
     ];
 
     /// Lets it go wrong now, somewhere.
@@ -130,6 +133,7 @@ impl Trouble {
                 world.later(now.after(dice.seconds(60..=300)), Turn::HostBack(host));
             }
             Self::FalseAlert => {}
+            Self::Overload => overload(world, dice, place, now),
         }
         place
     }
@@ -184,6 +188,19 @@ fn hsm_reboots(world: &mut World, dice: &mut Dice, hsm: usize, now: Time) {
         world.may_flap(place);
         world.lose_link(place, now);
     }
+}
+
+/// A VCM of the HSM fails, and a retry fails too as long as the load is not taken away.
+fn overload(world: &mut World, dice: &mut Dice, place: Place, now: Time) {
+    let hsm = world.module(place).hsm;
+    if world.hsms[hsm].busy {
+        return;
+    }
+    world.hsms[hsm].busy = true;
+    world.touch_hsm(hsm);
+    let calms = now.after(dice.seconds(1_200..=10_800));
+    world.later(calms, Turn::CalmsDown(hsm));
+    fail(world, place, Cure::Retry, now);
 }
 
 fn returns_by_itself(world: &World) -> bool {

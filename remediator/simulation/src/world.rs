@@ -124,6 +124,22 @@ pub struct Hsm {
     pub up: bool,
     /// Whether its addresses answer although it does not serve.
     pub answers: bool,
+    /// Whether its tenants ask for more than it can do.
+    pub busy: bool,
+    /// Whether load is taken from it.
+    pub shed: bool,
+}
+
+impl Hsm {
+    /// Its load, in per cent.
+    #[must_use]
+    pub const fn load(&self) -> u8 {
+        match (self.busy, self.shed) {
+            (true, false) => 97,
+            (true, true) => 40,
+            (false, _) => 10,
+        }
+    }
 }
 
 /// Something that time brings about.
@@ -147,6 +163,8 @@ pub enum Turn {
     HostBack(usize),
     /// The hardserver answers again.
     Unhung(usize, u32),
+    /// The tenants of an HSM ask for less again.
+    CalmsDown(usize),
 }
 
 /// The whole estate.
@@ -339,6 +357,7 @@ impl World {
             Turn::HsmAnswers(hsm) => self.hsms[hsm].answers = true,
             Turn::HsmBack(hsm) => self.hsm_back(hsm, now),
             Turn::HostBack(host) => self.host_back(host, now),
+            Turn::CalmsDown(hsm) => self.calm_down(hsm),
             Turn::Unhung(host, boots) => {
                 let host_now = &mut self.hosts[host];
                 if host_now.boots == boots && host_now.hardserver == Hardserver::Hung {
@@ -351,6 +370,22 @@ impl World {
 
     fn is_current(&self, place: Place, generation: u32) -> bool {
         self.module(place).generation == generation
+    }
+
+    /// The tenants of an HSM ask for less again.
+    pub(crate) fn calm_down(&mut self, hsm: usize) {
+        self.hsms[hsm].busy = false;
+        self.touch_hsm(hsm);
+    }
+
+    /// Every host of an HSM looks different now.
+    pub(crate) fn touch_hsm(&mut self, hsm: usize) {
+        let places: Vec<Place> = self.places().collect();
+        let of_hsm = places
+            .into_iter()
+            .filter(|&place| self.module(place).hsm == hsm);
+        let hosts: Vec<usize> = of_hsm.map(|place| place.host).collect();
+        self.touched.extend(hosts);
     }
 
     fn hsm_back(&mut self, hsm: usize, now: Time) {

@@ -5,6 +5,7 @@
     reason = "single kinds of event are looked for"
 )]
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
 use vcm_recovery::event::Change;
@@ -12,7 +13,9 @@ use vcm_recovery::tier::Rung;
 use vcm_simulation::campaign::{self, TAIL};
 use vcm_simulation::checker::Way;
 use vcm_simulation::episode::Episode;
-use vcm_simulation::knobs::{Icmp, Knobs, Permitted, Reconnect, Retry};
+use vcm_simulation::knobs::{
+    Icmp, Knobs, Layout, Load, Modes, People, Permitted, Reconnect, Retry,
+};
 use vcm_simulation::trouble::Trouble;
 
 fn episode(seed: u64) -> Episode {
@@ -102,6 +105,53 @@ fn whole_ladder_is_climbed_where_the_policy_permits_it() {
 }
 
 #[test]
+fn observe_mode_runs_nothing_and_records_what_it_would_have_run() {
+    let knobs = Knobs {
+        mode: Modes::Observe,
+        ..Knobs::ORDINARY
+    };
+    let episode = one(knobs, Trouble::NeedsRetry);
+    assert_eq!(acts(&episode), []);
+    assert!(kinds(&episode).contains("ShadowStarted"));
+}
+
+#[test]
+fn approve_mode_retries_when_a_person_has_approved_it() {
+    let knobs = Knobs {
+        mode: Modes::Approve,
+        reconnect: Reconnect::Never,
+        people: People::Meddling,
+        ..Knobs::ORDINARY
+    };
+    let episode = one(knobs, Trouble::NeedsRetry);
+    assert_eq!(acts(&episode), [Rung::Retry]);
+    assert!(kinds(&episode).contains("ApprovalUsed"));
+}
+
+#[test]
+fn load_that_is_in_the_way_is_taken_and_returns_whatever_the_hook_does() {
+    for load in [Load::HookWorks, Load::HookFails, Load::HookForgets] {
+        let knobs = Knobs {
+            load,
+            layout: Layout::Shared,
+            ..Knobs::ORDINARY
+        };
+        let episode = one(knobs, Trouble::Overload);
+        assert_eq!(ways(&episode), [Way::ByUs]);
+        let kinds = kinds(&episode);
+        assert!(
+            kinds.contains("LoadShed") && kinds.contains("LoadRestored"),
+            "{kinds:?}"
+        );
+    }
+}
+
+fn kinds(episode: &Episode) -> BTreeSet<&'static str> {
+    let events = episode.events().iter();
+    events.map(|event| event.entry.change.kind()).collect()
+}
+
+#[test]
 fn campaign_comes_to_the_same_on_one_thread_and_on_two() {
     let run = |jobs| campaign::run(&[1, 2], 60, NonZeroUsize::new(jobs).unwrap());
     assert_eq!(run(1).tally, run(2).tally);
@@ -110,8 +160,8 @@ fn campaign_comes_to_the_same_on_one_thread_and_on_two() {
 /// Otherwise nothing that holds would mean anything.
 #[test]
 fn episodes_reach_what_they_are_about() {
-    let mut kinds = std::collections::BTreeSet::new();
-    let mut rungs = std::collections::BTreeSet::new();
+    let mut kinds = BTreeSet::new();
+    let mut rungs = BTreeSet::new();
     let mut starts = 0;
     for seed in 0..300 {
         let episode = episode(seed);
@@ -149,6 +199,12 @@ fn episodes_reach_what_they_are_about() {
         "IncidentLatched",
         "PageRaised",
         "interrupted",
+        "Held",
+        "Released",
+        "ShadowStarted",
+        "LoadShed",
+        "LoadRestored",
+        "LoadReported",
     ] {
         assert!(kinds.contains(kind), "{kind} never happened: {kinds:?}");
     }

@@ -3,18 +3,24 @@
 
 use std::time::Duration;
 
-use vcm_recovery::policy::{OthersHealthy, Policy};
+use vcm_recovery::policy::{Mode, OthersHealthy, Policy};
 use vcm_recovery::tier::Tier;
 use vcm_simulation::campaign::TAIL;
 use vcm_simulation::episode::Episode;
+use vcm_simulation::knobs::{Knobs, Layout, People, Restart, Runner};
 
 /// Episodes looked through at most.
 const EPISODES: u64 = 600;
 
 /// The properties that a remediator violates with `loosen`, until `property` is among them.
 fn sees(property: &str, loosen: impl Fn(&mut Policy)) -> bool {
+    sees_where(property, |_| {}, loosen)
+}
+
+/// The same on sites with some of the knobs set.
+fn sees_where(property: &str, set: impl Fn(&mut Knobs), loosen: impl Fn(&mut Policy)) -> bool {
     (0..EPISODES).any(|seed| {
-        let mut episode = Episode::misled(seed, &loosen);
+        let mut episode = Episode::misled(seed, &set, &loosen);
         episode.run(TAIL);
         let violations = episode.checker().violations();
         violations
@@ -91,6 +97,34 @@ fn nobody_paged_for_an_incident_that_is_stuck() {
 
 #[test]
 fn nobody_paged_for_an_attempt_without_an_end() {
-    assert!(sees("L2", |policy| policy.page_after.unknown =
-        Duration::from_secs(24 * 3_600)));
+    // Restarts that take minutes, on a host that cannot be reached for longer than that.
+    let set = |knobs: &mut Knobs| {
+        *knobs = Knobs {
+            layout: Layout::Single,
+            restart: Restart::StaysDown,
+            runner: Runner::Unreachable,
+            people: People::Absent,
+            ..Knobs::ORDINARY
+        };
+    };
+    assert!(sees_where("L2", set, |policy| {
+        policy.page_after.unknown = Duration::from_secs(24 * 3_600);
+        policy.page_after.stuck = Duration::from_secs(24 * 3_600);
+        policy.report_timeout = Duration::from_secs(24 * 3_600);
+    }));
+}
+
+#[test]
+fn rung_where_only_observing_is_permitted() {
+    assert!(sees("S1", |policy| policy.mode = Mode::Act));
+}
+
+#[test]
+fn load_that_does_not_return() {
+    assert!(sees("L5", |policy| {
+        if let Some(load) = &mut policy.load {
+            load.max_shed = Duration::from_secs(24 * 3_600);
+            load.restore_below_percent = 0;
+        }
+    }));
 }

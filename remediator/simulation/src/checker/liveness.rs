@@ -42,7 +42,8 @@ impl Checker {
         for target in &targets {
             self.judge_incident(target, world, runners);
         }
-        !targets.is_empty() || !self.sections.is_empty()
+        let shed = self.judge_load_returns(world);
+        !targets.is_empty() || !self.sections.is_empty() || shed
     }
 
     fn paged(&self, target: &Target) -> bool {

@@ -7,13 +7,14 @@ use vcm_recovery::attempt::{Intent, Outcome};
 use vcm_recovery::ids::AttemptId;
 use vcm_recovery::inventory::Target;
 use vcm_recovery::observation::{HardserverLook, NetworkLook};
+use vcm_recovery::policy::Mode;
 use vcm_recovery::step::Step;
 use vcm_recovery::tier::{Rung, Tier};
 use vcm_recovery::time::Time;
 
 use super::{Checker, EVIDENCE, Followed, Section, Shown};
 use crate::alerting::Rule;
-use crate::knobs::Permitted;
+use crate::knobs::{Load, Modes, Permitted};
 
 const fn minutes(n: u64) -> Duration {
     Duration::from_secs(n * 60)
@@ -28,6 +29,9 @@ const ALERT_TTL: Duration = minutes(15);
 /// After the network has come back, and after that for a restart.
 const NETWORK_SETTLES: Duration = minutes(1);
 const NETWORK_SETTLES_RESTART: Duration = minutes(10);
+
+/// The fleet's loads are put together anew after this time.
+const VIEW_AGE: Duration = Duration::from_secs(1);
 
 /// Least time from an attempt on a host to the next.
 const SPACING: Duration = minutes(1);
@@ -70,6 +74,7 @@ impl Checker {
         self.judge_order(intent);
         self.judge_plan(intent);
         self.judge_looks(intent, host);
+        self.judge_load(intent, now);
         let followed = Followed {
             intent: intent.clone(),
             host,
@@ -105,6 +110,7 @@ impl Checker {
                 Rule::VcmFailedLong => long,
                 Rule::VcmUnreachable => Tier::Network,
                 Rule::HardserverDown => Tier::Restart,
+                Rule::HsmLoadHigh => Tier::Load,
             })
         };
         Rule::ALL.into_iter().filter_map(valid).max()
@@ -127,15 +133,40 @@ impl Checker {
         self.require(!paused, "S12", || {
             format!("{rung} of {} in a pause", intent.target)
         });
+        let held = self.holds.iter().find(|(held, until)| {
+            let about = held.module.is_none() || **held == intent.target || rung == Rung::Restart;
+            held.host == intent.target.host && about && until.is_none_or(|until| now < until)
+        });
+        let held = held.map(|(held, _)| held.clone());
+        self.require(held.is_none(), "S12", || {
+            format!("{rung} of {} while {held:?} is held", intent.target)
+        });
+        let mode = self.mode(&intent.target);
+        self.require(mode != Mode::Observe, "S1", || {
+            format!("{rung} of {} in mode observe", intent.target)
+        });
         let answered = self.take_answer(intent, now);
-        let free = rung != Rung::Clear
+        let by_policy = rung != Rung::Clear
             || matches!(
                 self.knobs.policy,
                 Permitted::Everything | Permitted::OthersToo
             );
+        let free = by_policy && mode == Mode::Act;
         self.require(free || answered, "S13", || {
             format!("{rung} of {} without approval", intent.target)
         });
+    }
+
+    /// The mode that the site was given for this host: the knob's own table.
+    pub(super) fn mode(&self, target: &Target) -> Mode {
+        let first = self.site.index(&target.host) == Some(0);
+        match self.knobs.mode {
+            Modes::Approve => Mode::Approve,
+            Modes::Observe => Mode::Observe,
+            Modes::OneApproves if first => Mode::Approve,
+            Modes::OneObserves if first => Mode::Observe,
+            Modes::Act | Modes::OneApproves | Modes::OneObserves => Mode::Act,
+        }
     }
 
     /// Whether a person has answered this, not too long ago and not yet used.
@@ -153,6 +184,36 @@ impl Checker {
             )
         });
         valid
+    }
+
+    /// Nothing starts on an HSM of which a valid alert tells that it is overloaded, and whose gate is on.
+    fn judge_load(&mut self, intent: &Intent, now: Time) {
+        let hsm = self.hsm_of(&intent.target).cloned();
+        let (Some(hsm), true) = (hsm, self.knobs.load != Load::Off) else {
+            return;
+        };
+        let told = self.facts.iter().find(|((about, rule), known)| {
+            let target = Target {
+                host: self.site.names[about.0].clone(),
+                module: about.1,
+            };
+            let fires = known.start.is_some() && known.start > known.end;
+            // The view of the fleet may be half a second old.
+            let lately = known.began.is_none_or(|at| now.since(at) < VIEW_AGE);
+            let recent = known.delivered.is_some_and(|at| now.since(at) <= ALERT_TTL);
+            *rule == Rule::HsmLoadHigh
+                && fires
+                && recent
+                && !lately
+                && self.hsm_of(&target) == Some(&hsm)
+        });
+        let told = told.map(|((about, _), _)| *about);
+        self.require(told.is_none(), "S1", || {
+            format!(
+                "{} of {}, and {hsm} is overloaded: {told:?}",
+                intent.rung, intent.target
+            )
+        });
     }
 
     fn judge_times(&mut self, intent: &Intent, host: usize, now: Time) {
@@ -319,7 +380,7 @@ impl Checker {
 
     /// What the newest look showed, and for how long the network has been back.
     fn judge_looks(&mut self, intent: &Intent, host: usize) {
-        let Some((_, newest, _)) = self.looks[host].back().cloned() else {
+        let Some((_, newest)) = self.looks[host].back().cloned() else {
             self.require(false, "S1", || "there is no look at the host".to_owned());
             return;
         };
@@ -337,9 +398,8 @@ impl Checker {
         let (now, opened_at) = (self.now, open.opened_at);
         let bad = self.looks[host]
             .iter()
-            // What the store could not take is forgotten with the next look.
-            .filter(|(at, _, kept)| *kept && *at >= opened_at && now.since(*at) < wait)
-            .any(|(_, shown, _)| shown.answers(number) == Some(false));
+            .filter(|(at, _)| *at >= opened_at && now.since(*at) < wait)
+            .any(|(_, shown)| shown.answers(number) == Some(false));
         self.require(!bad, "S7", || {
             format!(
                 "{} of {}: its network is back for less than {} s",

@@ -1,5 +1,7 @@
 //! Attempts as an actor carries them: reserve, decide once more, order, ask, resume.
 
+use std::collections::BTreeSet;
+
 use vcm_recovery::attempt::{Outcome, Report};
 use vcm_recovery::decide::{Decision, Proposal};
 use vcm_recovery::event::Change;
@@ -31,7 +33,8 @@ impl Episode {
             Reservation::Reserved(events) => events,
             Reservation::Refused(_) => return self.plan_next(host, &decision),
         };
-        self.absorb(host)?;
+        // What was delivered while the disk was written counts too.
+        self.take_in_facts(host)?;
         let again = self.decide(host)?;
         let Some(running) = &mut self.running else {
             return Err(Stop::Died);
@@ -39,6 +42,7 @@ impl Episode {
         for event in &events {
             running.states[host].apply(event);
         }
+        self.wake_fleet(false);
         if again.proposal.as_ref() != Some(proposal) {
             let reason = "the decision did not stand with the budget held".to_owned();
             let outcome = Outcome::Cancelled;
@@ -117,7 +121,10 @@ impl Episode {
         answer: Option<Answer>,
     ) -> Result<(), Stop> {
         match answer {
-            Some(Answer::Accepted) => self.report(host, attempt, target, Report::Accepted),
+            Some(Answer::Accepted) => {
+                self.actor(host)?.accepted.insert(attempt);
+                self.report(host, attempt, target, Report::Accepted)
+            }
             Some(Answer::Refused(reason)) => {
                 let outcome = Outcome::Refused;
                 self.report(host, attempt, target, Report::Settled { outcome, reason })
@@ -129,6 +136,13 @@ impl Episode {
 
     /// Asks the host runner about every attempt whose steps may still run.
     pub(super) fn poll_attempts(&mut self, host: usize) -> Result<(), Stop> {
+        let open: BTreeSet<AttemptId> = self
+            .state(host)?
+            .unsettled()
+            .map(|attempt| attempt.intent.attempt)
+            .collect();
+        self.actor(host)?.accepted.retain(|id| open.contains(id));
+        let known = self.actor(host)?.accepted.clone();
         let running: Vec<(AttemptId, Target, bool)> = self
             .state(host)?
             .unsettled()
@@ -137,7 +151,7 @@ impl Episode {
                 (
                     attempt.intent.attempt,
                     attempt.intent.target.clone(),
-                    attempt.accepted,
+                    attempt.accepted || known.contains(&attempt.intent.attempt),
                 )
             })
             .collect();

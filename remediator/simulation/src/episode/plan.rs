@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use vcm_recovery::command::{FleetOrder, HostOrder};
 use vcm_recovery::event::Event;
 use vcm_recovery::ids::RequestId;
+use vcm_recovery::inventory::Target;
 use vcm_recovery::time::Time;
 
 use super::{BEGINNING, Episode, Happening, Outside};
@@ -21,6 +23,9 @@ const TROUBLES: std::ops::RangeInclusive<usize> = 4..=9;
 
 /// Time between two troubles, in seconds: some strike into one that is not over.
 const GAPS: [(u32, (u64, u64)); 3] = [(2, (30, 900)), (3, (1_800, 5_400)), (3, (7_200, 28_800))];
+
+/// An ordered hold ends by itself after this time.
+const HOLD_ORDERED: Duration = seconds(7_200);
 
 /// From the last trouble to the peace in which everything must come to its end.
 const LAST_GAP: Duration = seconds(5_400);
@@ -109,11 +114,14 @@ impl Episode {
                 );
             }
             People::Holding => {
-                plan(soon, Outside::Hold(host, true));
-                plan(
-                    soon.after(self.fate.seconds(300..=5_400)),
-                    Outside::Hold(host, false),
-                );
+                let by_order = self.fate.per_cent(50);
+                let hold: fn(usize, bool) -> Outside = match by_order {
+                    true => Outside::OrderHold,
+                    false => Outside::Hold,
+                };
+                plan(soon, hold(host, true));
+                let released = soon.after(self.fate.seconds(300..=5_400));
+                plan(released, hold(host, false));
             }
             People::OnCall | People::Absent => {}
         }
@@ -196,21 +204,37 @@ impl Episode {
             Outside::Repair(host) => self.world.repair(host, now),
             Outside::Meddle => self.meddle(),
             Outside::Answer(host, request, approves) => {
-                self.answer_request(host, request, approves)
+                let state = self.running.as_ref().map(|running| &running.states[host]);
+                if let Some(state) = state {
+                    let order = recovery::answer(state, request, approves);
+                    self.order_host(host, order);
+                }
             }
             Outside::Pause(pauses) => self.pause(pauses),
             Outside::Hold(host, held) => self.world.hosts[host].held = held,
+            Outside::OrderHold(host, held) => self.order_hold(host, held),
             Outside::Peace => self.make_peace(),
         }
     }
 
     fn pause(&mut self, pauses: bool) {
-        let now = self.now();
-        let entries = self
-            .running
-            .as_ref()
-            .map(|running| recovery::pause(&running.around.fleet, pauses, now));
-        self.record_fleet(entries.unwrap_or_default());
+        self.order_fleet(match pauses {
+            true => FleetOrder::Pause { until: None },
+            false => FleetOrder::Resume,
+        });
+    }
+
+    /// A hold of a host ends when people end it, or by itself after hours.
+    fn order_hold(&mut self, host: usize, held: bool) {
+        let target = Target::host(self.site.names[host].clone());
+        let until = Some(self.now().after(HOLD_ORDERED));
+        self.order_host(
+            host,
+            match held {
+                true => HostOrder::Hold { target, until },
+                false => HostOrder::Release { target },
+            },
+        );
     }
 
     /// Somebody does something that nobody asked for.
@@ -244,6 +268,7 @@ impl Episode {
         self.store.full = false;
         for host in 0..self.world.hosts.len() {
             self.runners[host].unreachable_until = None;
+            self.world.hosts[host].held = false;
             // Twice: what is on its way now is there by the second time.
             for after in [0, 7_300] {
                 self.queue
@@ -255,5 +280,11 @@ impl Episode {
             self.start();
         }
         self.pause(false);
+        for host in 0..self.world.hosts.len() {
+            self.order_hold(host, false);
+        }
+        for hsm in 0..self.world.hsms.len() {
+            self.world.calm_down(hsm);
+        }
     }
 }

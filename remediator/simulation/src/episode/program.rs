@@ -28,7 +28,10 @@ impl Episode {
             self.site.policy.tool_runs_per_minute,
         ));
         self.note(|| "the program starts".to_owned());
-        self.record_fleet(start);
+        if self.record_fleet(start).is_err() {
+            return self.crash("its start could not be recorded in a transaction");
+        }
+        self.wake_fleet(false);
         let now = self.now();
         for host in 0..hosts {
             self.plan(host, Some(now));

@@ -11,6 +11,9 @@ use crate::knobs::{Clear, Restart, Retry};
 /// How long after an error a late retry succeeds.
 const LATE: Duration = Duration::from_secs(90);
 
+/// An HSM with at least this load, in per cent, lets administrative actions time out.
+const OVERLOADED: u8 = 95;
+
 impl World {
     /// `nopclearfail -m<N> -r`
     pub(crate) fn retry(&mut self, place: Place, now: Time) {
@@ -23,7 +26,8 @@ impl World {
         }
         let module = self.module(place);
         let helps = matches!(module.stuck, None | Some(Cure::Retry));
-        if module.view != ModuleState::Failed || !helps || !self.reachable(place) {
+        let overloaded = self.hsms[module.hsm].load() >= OVERLOADED;
+        if module.view != ModuleState::Failed || !helps || !self.reachable(place) || overloaded {
             return;
         }
         match knob {

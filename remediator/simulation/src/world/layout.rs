@@ -48,6 +48,8 @@ impl World {
                 .filter(|_| hsm_unknown != Some(index)),
             up: true,
             answers: true,
+            busy: false,
+            shed: false,
         };
         let host = |(host, modules): (usize, Vec<usize>)| Host {
             up: true,
