@@ -6,11 +6,15 @@
 //! visits every state that can be reached and asks every property in each.
 //!
 //! ```text
+//! incident  one incident: the whole ladder, with everything around it failing
 //! runner    one host: journal, fencing and resume, with an old, a new and a foreign remediator
 //! ```
 
 pub mod check;
+pub mod incident;
 pub mod runner;
+mod scene;
+mod ticks;
 
 use check::Outcome;
 
@@ -27,4 +31,4 @@ pub enum Size {
 pub type Check = fn(Size, usize) -> Vec<Outcome>;
 
 /// Every model by name.
-pub const MODELS: &[(&str, Check)] = &[("runner", runner::check)];
+pub const MODELS: &[(&str, Check)] = &[("incident", incident::check), ("runner", runner::check)];

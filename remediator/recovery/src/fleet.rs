@@ -16,6 +16,7 @@ use crate::state::HostState;
 use crate::tier::Rung;
 use crate::time::Time;
 
+pub mod budget;
 pub mod load;
 pub mod state;
 pub mod storm;
