@@ -160,6 +160,7 @@ impl Draft<'_> {
                 PageReason::ApprovalRequired
                     | PageReason::StoppedOnPurpose
                     | PageReason::NetworkBad
+                    | PageReason::NetworkUnknown
                     | PageReason::InventoryDrift
                     | PageReason::Flapping
             );

@@ -718,6 +718,22 @@ fn page_whose_cause_comes_and_goes_is_raised_once() {
     assert!(!lab.pages().contains(&PageReason::NetworkBad));
 }
 
+#[test]
+fn page_for_a_network_that_cannot_be_known_outlives_a_look_that_fails() {
+    let mut lab = Lab::failed(1, 1, Cure::Nothing);
+    lab.module(1).network = NetworkLook::Unknown("permission denied".to_owned());
+    lab.run(660);
+    assert_eq!(lab.pages(), [PageReason::NetworkUnknown]);
+    for _ in 0..5 {
+        lab.visible = false;
+        lab.run(60);
+        lab.visible = true;
+        lab.run(60);
+    }
+    assert_eq!(lab.pages(), [PageReason::NetworkUnknown]);
+    assert_eq!(lab.count("PageRaised"), 1);
+}
+
 const fn bad_network() -> NetworkLook {
     NetworkLook::Echo {
         sent: 5,
