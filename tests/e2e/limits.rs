@@ -40,7 +40,10 @@ async fn fails(lab: &Lab, reason: &str) {
     let alert = Alert::firing("VcmFailed")
         .label("host", HOST)
         .label("module", "1");
-    let answer = must(lab.remediator.client.post(WEBHOOK, body(&[alert])).await);
+    // Without it neither a restart nor a clear is begun.
+    let alerting_works = Alert::firing("VcmRemediatorWatchdog");
+    let body = body(&[alert, alerting_works]);
+    let answer = must(lab.remediator.client.post(WEBHOOK, body).await);
     assert_eq!(answer.status, 200);
 }
 
