@@ -2,7 +2,7 @@
 //! late, twice or in the wrong order, looks and orders that fail, and people.
 //!
 //! The remediator's turn is deterministic, as the program's is; what surrounds it is not. An estate
-//! says what may go wrong in it ([`Trouble`]), what people may do ([`Act`]), and how often: any of it
+//! says what may go wrong in it (`Trouble`), what people may do (`Act`), and how often: any of it
 //! may happen at any step, in any order, until nothing is left. Every state that can be reached within
 //! the estate's number of ticks is visited; that is longer than every deadline of its policy.
 //!

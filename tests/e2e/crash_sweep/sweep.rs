@@ -16,6 +16,10 @@ use super::{
     ladder::Ladder,
 };
 
+/// How often a point is played until it is reached. On a busy machine an order may come too late for
+/// the observation that it was decided on, is refused, and the kill that waited for it goes astray.
+const TRIES: usize = 3;
+
 const WITH: [With; 3] = [With::Nothing, With::Remediator, With::Power];
 
 /// Points that are still to be played, and what came of the others.
@@ -27,6 +31,8 @@ struct Sweep {
     /// Syncs that were counted, by the kind of the points, and points that were never there.
     counted: BTreeMap<&'static str, u32>,
     missed: Vec<Point>,
+    /// How often each point has been played in vain.
+    tried: BTreeMap<String, usize>,
     wrong: Vec<String>,
 }
 
@@ -92,6 +98,7 @@ impl Sweep {
             swept: BTreeMap::new(),
             counted: BTreeMap::new(),
             missed: Vec::new(),
+            tried: BTreeMap::new(),
             wrong: Vec::new(),
         };
         // First those that count how far the others go.
@@ -156,6 +163,19 @@ impl Sweep {
             self.go_as_far_as(point.kill, ran.traced.syncs);
         } else if ran.reached {
             *self.swept.entry(point.kind()).or_default() += 1;
+        } else {
+            self.not_reached(point);
+        }
+    }
+
+    /// Plays the point again, unless it was played in vain too often or is known not to be there.
+    fn not_reached(&mut self, point: Point) {
+        let counted = self.counted.get(point.kind());
+        let there = counted.is_none_or(|counted| point.number().is_none_or(|n| n <= *counted));
+        let tried = self.tried.entry(point.to_string()).or_default();
+        *tried += 1;
+        if there && *tried < TRIES {
+            self.waiting.push_back(point);
         } else {
             self.missed.push(point);
         }
