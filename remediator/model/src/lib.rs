@@ -6,10 +6,12 @@
 //! visits every state that can be reached and asks every property in each.
 //!
 //! ```text
+//! budgets   two hosts on two HSMs: reservations that race, unknown outcomes, storms
 //! incident  one incident: the whole ladder, with everything around it failing
 //! runner    one host: journal, fencing and resume, with an old, a new and a foreign remediator
 //! ```
 
+pub mod budgets;
 pub mod check;
 pub mod incident;
 pub mod runner;
@@ -31,4 +33,8 @@ pub enum Size {
 pub type Check = fn(Size, usize) -> Vec<Outcome>;
 
 /// Every model by name.
-pub const MODELS: &[(&str, Check)] = &[("incident", incident::check), ("runner", runner::check)];
+pub const MODELS: &[(&str, Check)] = &[
+    ("incident", incident::check),
+    ("budgets", budgets::check),
+    ("runner", runner::check),
+];
