@@ -7,6 +7,7 @@
 )]
 
 mod audit;
+mod budget_rule;
 mod budgets;
 mod opening;
 mod order;

@@ -82,15 +82,32 @@ pub(super) fn of(size: Size) -> Vec<(&'static str, Estate)> {
         Size::Quick => (1, 2, 1),
         Size::Full => (2, 3, 2),
     };
+    let cured_by = |mut estate: Estate, cures: &[Option<Rung>]| {
+        let all = size == Size::Full;
+        estate
+            .begin
+            .retain(|(_, cure, _)| all || cures.contains(cure));
+        estate
+    };
+    let (retry, clear) = (Some(Rung::Retry), Some(Rung::Clear));
     vec![
         (
             "incident: the ladder, its remediator and host runner failing",
             ladder(few),
         ),
         ("incident: beside a healthy module", beside(few)),
-        ("incident: approvals", approvals(1, acts)),
-        ("incident: alerts late, twice and swapped", alerts(some)),
-        ("incident: pause, hold and resolution", stops(1, acts)),
+        (
+            "incident: approvals",
+            cured_by(approvals(1, acts), &[clear, None]),
+        ),
+        (
+            "incident: alerts late, twice and swapped",
+            cured_by(alerts(some), &[retry, clear]),
+        ),
+        (
+            "incident: pause, hold and resolution",
+            cured_by(stops(1, acts), &[None]),
+        ),
         ("incident: observe mode", observing(few)),
         ("incident: the hardserver is down", hardserver(few)),
     ]
