@@ -16,6 +16,10 @@ pub const LOOK_MEMORY: Duration = Duration::from_secs(20 * 60);
 /// longest observation (`enquiry` may take 50 s) together stay below it.
 const LOOK_GAP_MAX: Duration = Duration::from_secs(120);
 
+/// How far the hardserver's uptime may lag behind the host's clock between two looks at one start of
+/// it: it counts whole seconds, and the host serves it from what it has gathered.
+const UPTIME_LAG_MAX: Duration = Duration::from_secs(5);
+
 /// An observation and when the remediator received it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Look {
@@ -32,6 +36,31 @@ impl Look {
         self.seen
             .as_ref()
             .map_or(Condition::Unknown, |seen| seen.condition(module))
+    }
+
+    /// What the hardserver looked like, where the look succeeded.
+    fn hardserver(&self) -> Option<HardserverLook> {
+        self.seen.as_ref().ok().map(|seen| seen.hardserver)
+    }
+
+    /// Whether this look and a later one are of one boot of the host and, as far as both know it,
+    /// of one start of its hardserver. What was true before either ended says nothing of now.
+    fn same_start(&self, later: &Self) -> bool {
+        let (Ok(first), Ok(second)) = (&self.seen, &later.seen) else {
+            return false;
+        };
+        if first.boot_id != second.boot_id {
+            return false;
+        }
+        let (Some(before), Some(after)) = (first.hardserver_uptime, second.hardserver_uptime)
+        else {
+            return true;
+        };
+        let between = second
+            .started_boottime
+            .saturating_sub(first.finished_boottime);
+        let due = Duration::from_secs(before) + Duration::from_millis(between);
+        after >= before && Duration::from_secs(after) + UPTIME_LAG_MAX >= due
     }
 }
 
@@ -84,7 +113,8 @@ impl Evidence {
         self.run_start(|look| look.condition(module) == condition)
     }
 
-    /// Whether the newest looks agree on `condition` over at least `span`.
+    /// Whether the newest looks agree on `condition` over at least `span`, within one boot of the
+    /// host and one start of its hardserver.
     #[must_use]
     pub fn agree(
         &self,
@@ -92,7 +122,7 @@ impl Evidence {
         condition: Condition,
         span: Duration,
     ) -> bool {
-        self.spans(span, self.held_since(module, condition))
+        self.proven(span, |look| look.condition(module) == condition)
     }
 
     /// When the first reply of `module` was seen after the newest look without any; `None` when no
@@ -116,26 +146,28 @@ impl Evidence {
         back_at.filter(|_| lost)
     }
 
-    /// Whether the hardserver is *proven* down: suspected in every look over at least `span`.
+    /// Whether the hardserver is *proven* down: suspected in every look over at least `span`, within
+    /// one boot of the host.
     #[must_use]
     pub fn hardserver_down(&self, span: Duration) -> bool {
-        self.spans(span, self.hardserver_since(HardserverLook::SuspectedDown))
+        self.proven(span, |look| {
+            look.hardserver() == Some(HardserverLook::SuspectedDown)
+        })
     }
 
     /// Since when every look has shown the hardserver like this; `None` when the newest does not.
     #[must_use]
     pub fn hardserver_since(&self, hardserver: HardserverLook) -> Option<Time> {
-        self.run_start(|look| {
-            let seen = look.seen.as_ref();
-            seen.is_ok_and(|seen| seen.hardserver == hardserver)
-        })
+        self.run_start(|look| look.hardserver() == Some(hardserver))
     }
 
-    fn spans(&self, span: Duration, from: Option<Time>) -> bool {
-        match (from, self.newest()) {
-            (Some(from), Some(newest)) => from < newest.at && newest.at.since(from) >= span,
-            _ => false,
-        }
+    /// Whether `holds` for the looks of one start over at least `span`, to the newest.
+    fn proven(&self, span: Duration, holds: impl Fn(&Look) -> bool) -> bool {
+        let Some(newest) = self.newest() else {
+            return false;
+        };
+        self.run_start(|look| holds(look) && look.same_start(newest))
+            .is_some_and(|from| from < newest.at && newest.at.since(from) >= span)
     }
 
     /// When the unbroken run of looks up to the newest for which `holds` began. A gap in observing

@@ -8,6 +8,7 @@
 //! | hardserver suspected down, target is the host | pass | pass | pass |
 //! | module state unknown, or module not printed | refuse | refuse | refuse |
 //! | not yet confirmed by a second look (remediator only) | pass | refuse | refuse |
+//! | the second look is of another boot, or another start of the hardserver | pass | refuse | refuse |
 //! | otherwise | pass | pass | pass |
 
 use super::{HostView, Input};

@@ -96,3 +96,48 @@ fn restart_and_clear_want_a_second_look_that_agrees() {
     let host = on_host_target(|seen| seen.hardserver = HardserverLook::SuspectedDown);
     row(&host.seen_once(), ObservationUnknown, cells);
 }
+
+/// The look that would agree was made 15 s earlier; what differs is what it was made of.
+#[test]
+fn looks_of_two_boots_or_two_hardserver_starts_do_not_agree() {
+    let wanted = "refuse: a second observation at least 10 s later must agree";
+    let cells = ["pass", wanted, wanted];
+    let looks = |before: (&str, Option<u64>), after: (&str, Option<u64>), module: Option<u16>| {
+        let mut base = match module {
+            Some(_) => with(|_| ()),
+            None => on_host_target(|seen| seen.hardserver = HardserverLook::SuspectedDown),
+        };
+        let seen = base.evidence.observation().unwrap().clone();
+        base = base.blind();
+        for (ago, (boot, uptime)) in [(15, before), (0, after)] {
+            let mut seen = seen.clone();
+            seen.boot_id = boot.to_owned();
+            seen.hardserver_uptime = uptime;
+            seen.started_boottime = 100_000 - ago * 1_000;
+            seen.finished_boottime = seen.started_boottime + 1_000;
+            let at = base.ago(ago);
+            base.evidence.push(Look { at, seen: Ok(seen) });
+        }
+        base
+    };
+    let one = Some(1);
+    for (before, after, module, expected) in [
+        (("a", Some(100)), ("a", Some(115)), one, PASS),
+        // Whole seconds, and a statistic that is a little old.
+        (("a", Some(100)), ("a", Some(110)), one, PASS),
+        (("a", Some(100)), ("b", Some(115)), one, cells),
+        (("a", Some(100)), ("a", Some(99)), one, cells),
+        // It has grown, but by less than time has passed: it was started in between.
+        (("a", Some(1)), ("a", Some(9)), one, cells),
+        // Where the statistic cannot be read, the boot alone must be the same.
+        (("a", None), ("a", Some(3)), one, PASS),
+        (("a", Some(100)), ("a", None), one, PASS),
+        (("a", None), ("b", None), one, cells),
+        (("a", None), ("a", None), None, PASS),
+        (("a", None), ("b", None), None, cells),
+    ] {
+        let base = looks(before, after, module);
+        let said = base.says(ObservationUnknown);
+        assert_eq!(said, expected, "{before:?} {after:?} {module:?}");
+    }
+}

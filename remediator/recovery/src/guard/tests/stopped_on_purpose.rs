@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::base::{Base, every, on_host_target, row, with};
 use crate::guard::Guard::StoppedOnPurpose;
 use crate::observation::{HardserverLook, StopSign};
@@ -50,4 +52,17 @@ fn a_hardserver_that_is_not_down_is_not_started() {
         });
         row(&base, StoppedOnPurpose, every(NO_START));
     }
+}
+
+/// What looked down before a reboot was another hardserver.
+#[test]
+fn a_look_before_a_reboot_does_not_prove_a_hardserver_down() {
+    let mut rebooted = down(StopSign::None).seen_once();
+    let mut again = rebooted.evidence.newest().unwrap().clone();
+    again.seen.as_mut().unwrap().boot_id = "the next".to_owned();
+    again.at = rebooted.now.after(Duration::from_secs(15));
+    rebooted.now = again.at;
+    rebooted.evidence.push(again);
+    let reason = "refuse: the hardserver looks down, but that is not proven yet";
+    start(&rebooted, reason);
 }
