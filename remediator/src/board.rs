@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use vcm_recovery::fleet::FleetView;
 use vcm_recovery::fleet::state::FleetState;
 use vcm_recovery::ids::HostName;
 use vcm_recovery::state::HostState;
@@ -13,15 +14,30 @@ use vcm_recovery::state::HostState;
 /// The newest [`HostState`] of every host, and the newest [`FleetState`].
 #[derive(Debug, Default)]
 pub struct Board {
-    hosts: RwLock<BTreeMap<HostName, Arc<HostState>>>,
+    hosts: RwLock<Hosts>,
     fleet: RwLock<Arc<FleetState>>,
+}
+
+#[derive(Debug, Default)]
+struct Hosts {
+    all: BTreeMap<HostName, Arc<HostState>>,
+    /// Those that count for what is in flight: few, however large the fleet is.
+    in_flight: BTreeMap<HostName, Arc<HostState>>,
 }
 
 impl Board {
     /// Replaces what is shown of this host.
     pub fn publish(&self, state: Arc<HostState>) {
+        let counts = FleetView::of(std::iter::once(&*state)) != FleetView::default();
         let mut hosts = self.hosts.write().unwrap_or_else(PoisonError::into_inner);
-        hosts.insert(state.host.clone(), state);
+        if counts {
+            hosts
+                .in_flight
+                .insert(state.host.clone(), Arc::clone(&state));
+        } else {
+            hosts.in_flight.remove(&state.host);
+        }
+        hosts.all.insert(state.host.clone(), state);
     }
 
     /// Replaces what is shown of the fleet.
@@ -40,13 +56,20 @@ impl Board {
     #[must_use]
     pub fn all(&self) -> Vec<Arc<HostState>> {
         let hosts = self.hosts.read().unwrap_or_else(PoisonError::into_inner);
-        hosts.values().cloned().collect()
+        hosts.all.values().cloned().collect()
+    }
+
+    /// What is in flight over all hosts, and nothing else of the view.
+    #[must_use]
+    pub fn in_flight(&self) -> FleetView {
+        let hosts = self.hosts.read().unwrap_or_else(PoisonError::into_inner);
+        FleetView::of(hosts.in_flight.values().map(AsRef::as_ref))
     }
 
     /// One host's state; `None` until it was published.
     #[must_use]
     pub fn host(&self, name: &HostName) -> Option<Arc<HostState>> {
         let hosts = self.hosts.read().unwrap_or_else(PoisonError::into_inner);
-        hosts.get(name).cloned()
+        hosts.all.get(name).cloned()
     }
 }

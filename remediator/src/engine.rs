@@ -104,10 +104,11 @@ impl Engine {
     /// # Errors
     /// When the store cannot be read.
     pub async fn start(parts: EngineParts) -> Result<Self, StoreError> {
-        let Loaded {
-            hosts: mut states,
-            fleet,
-        } = parts.store.load().await?;
+        let Loaded { hosts, fleet } = parts.store.load().await?;
+        let states = hosts.into_iter();
+        let mut states: BTreeMap<HostName, Arc<HostState>> = states
+            .map(|(name, state)| (name, Arc::new(state)))
+            .collect();
         for (name, state) in &states {
             if !parts.inventory.hosts.contains_key(name) {
                 tracing::warn!(
@@ -116,7 +117,7 @@ impl Engine {
                     "the store knows a host that the inventory does not; it is shown and left alone"
                 );
             }
-            parts.board.publish(Arc::new(state.clone()));
+            parts.board.publish(Arc::clone(state));
         }
         // Every state is on the board before the first actor counts the fleet's attempts.
         let (fleet, actor) = fleet::actor(parts.clone(), fleet).await?;
@@ -131,7 +132,7 @@ impl Engine {
             };
             let state = states
                 .remove(name)
-                .unwrap_or_else(|| HostState::new(name.clone()));
+                .unwrap_or_else(|| Arc::new(HostState::new(name.clone())));
             let mailbox = Arc::new(Mailbox::default());
             mailboxes.insert(name.clone(), Arc::clone(&mailbox));
             let host = actor::Host {

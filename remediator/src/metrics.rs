@@ -15,7 +15,7 @@ use vcm_recovery::inventory::Inventory;
 use vcm_recovery::policy::Policy;
 use vcm_recovery::state::HostState;
 use vcm_recovery::time::Time;
-use vcm_telemetry::exposition::render;
+use vcm_telemetry::exposition::{Scrapes, render};
 use vcm_telemetry::metric::Descriptor;
 use vcm_telemetry::process::{self, Process};
 
@@ -24,6 +24,7 @@ use crate::clock::Clock;
 use crate::store::counted::StoreOperation;
 use crate::webhook::Rejection;
 
+mod attempts;
 mod counts;
 mod fleet;
 mod gauges;
@@ -32,7 +33,7 @@ mod lag;
 mod load_hook;
 
 pub use load_hook::CountedHook;
-pub use vcm_telemetry::exposition::Format;
+pub use vcm_telemetry::exposition::{Coding, EncodeError, Encoding, Format};
 
 /// Describes every metric that can be exported, in the order written.
 #[must_use]
@@ -45,18 +46,10 @@ pub fn reference() -> Vec<Descriptor> {
         .collect()
 }
 
-/// A complete answer to a scrape.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Exposition {
-    /// The header `Content-Type`.
-    pub content_type: &'static str,
-    /// The body.
-    pub body: String,
-}
-
 /// All metrics of the program.
 pub struct Metrics {
-    registry: Registry,
+    registry: Arc<Registry>,
+    scrapes: Scrapes,
     counts: Arc<counts::Counts>,
     lag: lag::Lag,
 }
@@ -81,22 +74,34 @@ impl Metrics {
             clock: Arc::clone(clock),
         }));
         registry.register_collector(Box::new(Process));
+        let registry = Arc::new(registry);
         Self {
+            scrapes: Scrapes::new(&registry),
             registry,
             counts,
             lag: lag::Lag::default(),
         }
     }
 
-    /// Everything, in the format that was asked for.
+    /// Everything as it is known at some moment after this call, encoded once for all who scrape
+    /// at the same time. It must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// When it cannot be written or compressed, which would be a defect.
+    pub async fn encoded(
+        &self,
+        format: Format,
+        coding: Coding,
+    ) -> Result<Encoding, Arc<EncodeError>> {
+        self.scrapes.encoded(format, coding).await
+    }
+
+    /// Everything that is known now, in the format that was asked for.
     ///
     /// # Errors
     /// When a metric cannot be formatted, which would be a defect.
-    pub fn exposition(&self, format: Format) -> Result<Exposition, fmt::Error> {
-        Ok(Exposition {
-            content_type: format.content_type(),
-            body: render(&self.registry, format)?,
-        })
+    pub fn exposition(&self, format: Format) -> Result<String, fmt::Error> {
+        render(&self.registry, format)
     }
 
     /// Counts a stored event. `before` is the host's state without it.

@@ -6,8 +6,9 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
+use axum::body::Body;
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -15,12 +16,14 @@ use serde::Deserialize;
 use tower_http::compression::CompressionLayer;
 use vcm_recovery::inventory::Inventory;
 use vcm_recovery::policy::Policy;
+use vcm_telemetry::exposition::EncodingBody;
+use vcm_telemetry::logging::chain;
 
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::config::operators::Operators;
 use crate::engine::Door;
-use crate::metrics::{Format, Metrics};
+use crate::metrics::{Coding, Format, Metrics};
 use crate::store::Store;
 use crate::webhook::{self, Receiver};
 
@@ -114,20 +117,28 @@ async fn index(State(app): State<Arc<App>>) -> Response {
 }
 
 async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
-    let accept = headers
-        .get(header::ACCEPT)
-        .and_then(|value| value.to_str().ok());
-    match app.metrics.exposition(Format::accepted(accept)) {
-        Ok(exposition) => (
-            [(header::CONTENT_TYPE, exposition.content_type)],
-            exposition.body,
-        )
-            .into_response(),
+    let asked = |name| {
+        let values = headers.get_all(name).iter();
+        values.filter_map(|value| value.to_str().ok())
+    };
+    let format = Format::accepted(asked(header::ACCEPT));
+    let coding = Coding::accepted(asked(header::ACCEPT_ENCODING));
+    let encoding = match app.metrics.encoded(format, coding).await {
+        Ok(encoding) => encoding,
         Err(error) => {
-            tracing::error!(%error, "the metrics cannot be formatted");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            tracing::error!(error = chain(&*error), "the metrics cannot be encoded");
+            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
         }
+    };
+    let mut response = Body::new(EncodingBody::from(encoding)).into_response();
+    let described = response.headers_mut();
+    let mut describe = |name, value| described.insert(name, HeaderValue::from_static(value));
+    describe(header::CONTENT_TYPE, format.content_type());
+    describe(header::VARY, "Accept, Accept-Encoding");
+    if let Some(coding) = coding.content_encoding() {
+        describe(header::CONTENT_ENCODING, coding);
     }
+    response
 }
 
 async fn healthy() -> &'static str {

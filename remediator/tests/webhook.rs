@@ -237,7 +237,7 @@ impl Program {
 
     /// The value of a series, by its exact name and labels.
     fn metric(&self, series: &str) -> f64 {
-        let body = self.app.metrics.exposition(Format::Text).unwrap().body;
+        let body = self.app.metrics.exposition(Format::Text).unwrap();
         let line = body
             .lines()
             .find_map(|line| line.strip_prefix(&format!("{series} ")));

@@ -56,7 +56,8 @@ pub(super) struct Actor {
     pub(super) host: Host,
     mailbox: Arc<Mailbox>,
     fleet: Arc<FleetMailbox>,
-    pub(super) state: HostState,
+    /// The one copy of it, which the board shows.
+    pub(super) state: Arc<HostState>,
     pub(super) evidence: Evidence,
     pace: Pace,
     /// When to look and decide again, unless something is delivered before.
@@ -74,7 +75,7 @@ impl Actor {
         host: Host,
         mailbox: Arc<Mailbox>,
         fleet: Arc<FleetMailbox>,
-        state: HostState,
+        state: Arc<HostState>,
     ) -> Self {
         let pace = Pace::new(parts.policy.tool_runs_per_minute);
         let next_wake = Some(parts.clock.now());
@@ -180,7 +181,7 @@ impl Actor {
         let delivered = self.mailbox.take();
         self.look_wanted |= !delivered.events.is_empty();
         for fact in &delivered.facts {
-            self.state.deliver(fact);
+            Arc::make_mut(&mut self.state).deliver(fact);
         }
         for event in &delivered.events {
             self.apply(event);
@@ -285,14 +286,14 @@ impl Actor {
     pub(super) fn apply(&mut self, event: &Event) {
         log(event);
         (self.parts.on_event)(event, Some(&self.state));
-        self.state.apply(event);
+        Arc::make_mut(&mut self.state).apply(event);
         if frees_a_budget(&event.entry.change) {
             self.fleet.budget_freed();
         }
     }
 
     pub(super) fn publish(&self) {
-        self.parts.board.publish(Arc::new(self.state.clone()));
+        self.parts.board.publish(Arc::clone(&self.state));
     }
 
     /// Carries out what was decided.

@@ -4,8 +4,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use vcm_recovery::fleet::load::Loads;
+use vcm_recovery::fleet::storm::Storms;
 use vcm_recovery::fleet::{FleetView, Ownership, Silences};
-use vcm_recovery::state::HostState;
 use vcm_recovery::time::Time;
 
 use super::EngineParts;
@@ -30,7 +31,7 @@ pub struct Surroundings {
 
 /// The part of the view that is not put together for each decision.
 #[derive(Debug, Default)]
-pub(super) struct Newest(Mutex<Option<(Time, FleetView)>>);
+pub(super) struct Newest(Mutex<Option<(Time, Storms, Loads)>>);
 
 impl Surroundings {
     /// What a remediator without Alertmanager's API is surrounded by.
@@ -49,38 +50,33 @@ impl EngineParts {
     /// The newest known state of everything. What is in flight and a pause are always the newest
     /// known; storms and loads may be [`VIEW_FRESH`] old.
     pub(super) fn fleet_view(&self, now: Time) -> FleetView {
-        let hosts = self.board.all();
-        let hosts = hosts.iter().map(AsRef::as_ref);
         let fleet = self.board.fleet();
-        let slow = self.slow_view(hosts.clone(), now);
+        let (storms, loads) = self.slow_view(now);
         let around = &self.surroundings;
         FleetView {
             pause: fleet.pause.clone().filter(|pause| pause.active(now)),
             unconfirmed_gap: fleet.unconfirmed_gap,
-            storms: slow.storms,
-            loads: slow.loads,
+            storms,
+            loads,
             watchdog: around.watchdog.last(),
             silences: (around.silences)(now),
             ownership: (around.ownership)(),
-            ..FleetView::of(hosts)
+            ..self.board.in_flight()
         }
     }
 
-    fn slow_view<'a>(
-        &self,
-        hosts: impl Iterator<Item = &'a HostState> + Clone,
-        now: Time,
-    ) -> FleetView {
+    fn slow_view(&self, now: Time) -> (Storms, Loads) {
         let newest = &self.surroundings.newest.0;
         let mut newest = newest.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*newest {
-            Some((at, view)) if now.since(*at) < VIEW_FRESH => view.clone(),
-            Some(_) | None => {
-                let fleet = self.board.fleet();
-                let view = FleetView::new(hosts, &fleet, &self.inventory, &self.policy, now);
-                *newest = Some((now, view.clone()));
-                view
-            }
+        if let Some((at, storms, loads)) = &*newest
+            && now.since(*at) < VIEW_FRESH
+        {
+            return (storms.clone(), loads.clone());
         }
+        let (hosts, fleet) = (self.board.all(), self.board.fleet());
+        let hosts = hosts.iter().map(AsRef::as_ref);
+        let view = FleetView::new(hosts, &fleet, &self.inventory, &self.policy, now);
+        *newest = Some((now, view.storms.clone(), view.loads.clone()));
+        (view.storms, view.loads)
     }
 }

@@ -1,5 +1,6 @@
 //! Counters and histograms: what has happened since the program started.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
@@ -13,7 +14,8 @@ use vcm_recovery::tier::Rung;
 use vcm_recovery::time::Time;
 use vcm_recovery::verdict::Verdict;
 
-use super::known::{Known, Observations, Seconds, target_values};
+use super::attempts::{Tallies, Tally};
+use super::known::{Known, Observations, Seconds};
 use super::load_hook;
 use crate::store::counted::StoreOperation;
 use crate::webhook::Rejection;
@@ -66,19 +68,16 @@ pub(super) struct Counts {
     pub(super) config_loaded: Seconds,
     pub(super) config_loaded_at: Seconds,
     incidents_closed: Known<Counter, 2>,
-    attempts: Known<Counter, 3>,
-    attempts_failed: Known<Counter, 3>,
-    attempts_unknown: Known<Counter, 3>,
+    attempts: Tallies,
     attempt_duration: Known<Observations, 1>,
     time_to_recovery: Known<Observations, 1>,
     verdict_changes: Known<Counter, 2>,
 }
 
 impl Counts {
-    pub(super) fn new(inventory: &Inventory) -> Self {
+    pub(super) fn new(inventory: &Arc<Inventory>) -> Self {
         let counter = Counter::default;
         let recovery = || Observations::new(&RECOVERY_SECONDS);
-        let attempts = || Known::new(attempt_series(inventory), counter);
         let rungs = || Rung::ALL.map(Rung::as_str);
         let operations = StoreOperation::ALL.map(StoreOperation::as_str);
         Self {
@@ -95,9 +94,7 @@ impl Counts {
             config_loaded: Seconds::default(),
             config_loaded_at: Seconds::default(),
             incidents_closed: Known::new(closing_series(), counter),
-            attempts: attempts(),
-            attempts_failed: attempts(),
-            attempts_unknown: attempts(),
+            attempts: Tallies::new(inventory),
             attempt_duration: Known::of(rungs(), recovery),
             time_to_recovery: Known::of(rungs().into_iter().chain([NO_RUNG]), recovery),
             verdict_changes: Known::new(verdict_series(), counter),
@@ -147,20 +144,20 @@ impl Counts {
         if !attempt.unsettled() {
             return;
         }
-        let labels = attempt_values(&attempt.intent.target, attempt.intent.rung);
-        let count = |family: &Known<Counter, 3>| family.get(&labels).map(Counter::inc);
+        let (target, rung) = (&attempt.intent.target, attempt.intent.rung);
+        let count = |add: fn(&mut Tally)| self.attempts.count(target, rung, add);
         if starts(attempt, report) {
-            count(&self.attempts);
+            count(|tally| tally.started += 1);
         }
         let Report::Settled { outcome, .. } = report else {
             return;
         };
         match outcome {
             Outcome::Unknown if attempt.outcome.is_none() => {
-                count(&self.attempts_unknown);
+                count(|tally| tally.unknown += 1);
             }
             Outcome::Failed | Outcome::MadeWorse => {
-                count(&self.attempts_failed);
+                count(|tally| tally.failed += 1);
                 self.settled(attempt, at);
             }
             Outcome::Succeeded => self.settled(attempt, at),
@@ -205,47 +202,18 @@ fn refused_before(incident: Option<&Incident>, rung: Rung, guard: Guard) -> bool
     })
 }
 
-/// The labels `host`, `module` and `tier` of everything about attempts.
-pub(super) fn attempt_values(target: &Target, rung: Rung) -> [String; 3] {
-    let [host, module] = target_values(target);
-    [host, module, rung.as_str().to_owned()]
-}
-
-/// Every target of the inventory with every rung that can be run on it.
-pub(super) fn attempt_series(inventory: &Inventory) -> impl Iterator<Item = [String; 3]> {
-    targets(inventory).flat_map(|target| {
-        let rungs = Rung::ALL
-            .into_iter()
-            .filter(move |rung| target.module.is_some() || *rung == Rung::Restart);
-        rungs
-            .map(|rung| attempt_values(&target, rung))
-            .collect::<Vec<_>>()
-    })
-}
-
-/// Every host and every module of the inventory.
-pub(super) fn targets(inventory: &Inventory) -> impl Iterator<Item = Target> {
-    inventory.hosts.values().flat_map(|host| {
-        let modules = host
-            .modules
-            .keys()
-            .map(|module| Target::module(host.name.clone(), *module));
-        std::iter::once(Target::host(host.name.clone())).chain(modules)
-    })
-}
-
-fn closing_series() -> impl Iterator<Item = [String; 2]> {
+fn closing_series() -> impl Iterator<Item = [&'static str; 2]> {
     pairs(
         Ending::ALL.map(Ending::as_str),
         Actor::ALL.map(Actor::as_str),
     )
 }
 
-fn notification_series() -> impl Iterator<Item = [String; 2]> {
+fn notification_series() -> impl Iterator<Item = [&'static str; 2]> {
     pairs([load_hook::CHANNEL], load_hook::REASONS)
 }
 
-fn verdict_series() -> impl Iterator<Item = [String; 2]> {
+fn verdict_series() -> impl Iterator<Item = [&'static str; 2]> {
     pairs(Guard::ALL.map(Guard::as_str), Rung::ALL.map(Rung::as_str))
 }
 
@@ -253,8 +221,8 @@ fn verdict_series() -> impl Iterator<Item = [String; 2]> {
 fn pairs<const M: usize, const N: usize>(
     outer: [&'static str; M],
     inner: [&'static str; N],
-) -> impl Iterator<Item = [String; 2]> {
+) -> impl Iterator<Item = [&'static str; 2]> {
     outer
         .into_iter()
-        .flat_map(move |first| inner.map(|second| [first.to_owned(), second.to_owned()]))
+        .flat_map(move |first| inner.map(|second| [first, second]))
 }

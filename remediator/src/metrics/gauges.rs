@@ -1,6 +1,5 @@
 //! Gauges, derived from board, inventory and policy at each scrape.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -16,8 +15,8 @@ use vcm_telemetry::build;
 use vcm_telemetry::families::{Families, Value};
 use vcm_telemetry::metric::{Described, Gauge, Info, States};
 
-use super::counts::{attempt_series, attempt_values, stands_at};
-use super::fleet;
+use super::counts::stands_at;
+use super::{attempts, fleet};
 use crate::board::Board;
 use crate::clock::Clock;
 
@@ -144,17 +143,12 @@ impl Gauges {
     }
 
     fn attempts(&self, out: &mut Families<'_>, hosts: &[Arc<HostState>]) -> Result<(), fmt::Error> {
-        let none: BTreeMap<[String; 3], i64> = attempt_series(&self.inventory)
-            .map(|labels| (labels, 0))
-            .collect();
-        let (mut unsettled, mut in_progress) = (none.clone(), none);
-        for attempt in hosts.iter().flat_map(|host| host.unsettled()) {
-            let labels = attempt_values(&attempt.intent.target, attempt.intent.rung);
-            *unsettled.entry(labels.clone()).or_default() += 1;
-            *in_progress.entry(labels).or_default() |= i64::from(attempt.outcome.is_none());
-        }
-        gauge(out, &ATTEMPTS_UNSETTLED, values(&unsettled))?;
-        gauge(out, &ATTEMPT_IN_PROGRESS, values(&in_progress))
+        let open = attempts::open(hosts);
+        let series = || open.series(&self.inventory);
+        let unsettled = series().map(|(labels, open)| (labels, open.unsettled.into()));
+        gauge(out, &ATTEMPTS_UNSETTLED, unsettled)?;
+        let in_progress = series().map(|(labels, open)| (labels, open.in_progress.into()));
+        gauge(out, &ATTEMPT_IN_PROGRESS, in_progress)
     }
 
     /// The pages of hosts and modules, and those of HSMs and of the fleet.
@@ -239,13 +233,6 @@ fn incident_blocked(out: &mut Families<'_>, hosts: &[Arc<HostState>]) -> Result<
 pub(super) fn target_labels(target: &Target) -> [Value<'_>; 2] {
     let module = target.module.map(|module| module.get());
     [Value::Shown(&target.host), module.into()]
-}
-
-fn values<const N: usize>(
-    numbers: &BTreeMap<[String; N], i64>,
-) -> impl Iterator<Item = ([Value<'_>; N], i64)> {
-    let numbers = numbers.iter();
-    numbers.map(|(labels, number)| (labels.each_ref().map(Value::from), *number))
 }
 
 /// A gauge of whole numbers.

@@ -1,4 +1,4 @@
-//! Families whose label sets are all known at the start: closed sets and the inventory.
+//! Families whose label sets are all known at the start because the program itself names them.
 //!
 //! Every series exists from the beginning, the order is that of the labels, and a label set that
 //! was not foreseen adds nothing: no input can make new series.
@@ -9,18 +9,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
-use vcm_recovery::inventory::Target;
 use vcm_telemetry::families::Value;
 use vcm_telemetry::histogram::Histogram;
 
 /// A gauge of seconds.
 pub(super) type Seconds = Gauge<f64, AtomicU64>;
-
-/// The labels `host` and `module`; a host itself has no `module`.
-pub(super) fn target_values(target: &Target) -> [String; 2] {
-    let module = target.module.map(|module| module.to_string());
-    [target.host.to_string(), module.unwrap_or_default()]
-}
 
 /// A histogram that several tasks feed.
 #[derive(Debug)]
@@ -49,21 +42,20 @@ impl Observations {
 
 /// A family of which every series is known by its label values.
 #[derive(Debug)]
-pub(super) struct Known<M, const N: usize>(BTreeMap<[String; N], M>);
+pub(super) struct Known<M, const N: usize>(BTreeMap<[&'static str; N], M>);
 
 impl<M, const N: usize> Known<M, N> {
     /// A family with these series, each made by `make`.
-    pub(super) fn new(series: impl IntoIterator<Item = [String; N]>, make: impl Fn() -> M) -> Self {
+    pub(super) fn new(
+        series: impl IntoIterator<Item = [&'static str; N]>,
+        make: impl Fn() -> M,
+    ) -> Self {
         Self(series.into_iter().map(|labels| (labels, make())).collect())
     }
 
-    fn find(&self, labels: [&str; N]) -> Option<&M> {
-        self.get(&labels.map(str::to_owned))
-    }
-
-    /// The series with these labels.
-    pub(super) fn get(&self, labels: &[String; N]) -> Option<&M> {
-        self.0.get(labels)
+    fn find<'a>(&'a self, labels: [&'a str; N]) -> Option<&'a M> {
+        let series: &BTreeMap<[&'a str; N], M> = &self.0;
+        series.get(&labels)
     }
 
     fn samples<'a, V>(
@@ -72,14 +64,14 @@ impl<M, const N: usize> Known<M, N> {
     ) -> impl Iterator<Item = ([Value<'a>; N], V)> {
         self.0
             .iter()
-            .map(move |(labels, metric)| (labels.each_ref().map(Value::from), value(metric)))
+            .map(move |(labels, metric)| (labels.map(Value::from), value(metric)))
     }
 }
 
 impl<M> Known<M, 1> {
     /// The family of one label with these values.
     pub(super) fn of(values: impl IntoIterator<Item = &'static str>, make: impl Fn() -> M) -> Self {
-        Self::new(values.into_iter().map(|value| [value.to_owned()]), make)
+        Self::new(values.into_iter().map(|value| [value]), make)
     }
 }
 

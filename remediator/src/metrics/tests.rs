@@ -136,7 +136,7 @@ impl Program {
     }
 
     fn text(&self) -> String {
-        self.metrics.exposition(Format::Text).unwrap().body
+        self.metrics.exposition(Format::Text).unwrap()
     }
 
     /// The values of every series of a family whose labels include `labels`.
@@ -544,7 +544,7 @@ fn what_is_exported_is_what_is_described_and_all_of_it() {
     program.fleet_event(SECOND, operators::paused(None));
     program.fleet_event(SECOND, operators::shed());
     for format in [Format::Text, Format::OpenMetrics] {
-        let text = program.metrics.exposition(format).unwrap().body;
+        let text = program.metrics.exposition(format).unwrap();
         assert_eq!(problems(&text, &reference()), Vec::<String>::new());
         for metric in reference() {
             assert!(text.contains(&format!("\n{}", metric.name)), "{metric:?}");

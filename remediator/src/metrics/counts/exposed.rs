@@ -9,6 +9,7 @@ use vcm_telemetry::families::Families;
 use vcm_telemetry::metric::{Counter, Described, Gauge, Histogram};
 
 use super::Counts;
+use crate::metrics::attempts::{Tallies, Tally};
 
 const WEBHOOKS: Counter<0> = Counter::new(
     "vcm_remediator_webhooks_total",
@@ -160,10 +161,22 @@ fn write_webhook(counts: &Counts, out: &mut Families<'_>) -> fmt::Result {
 
 fn write_recovery(counts: &Counts, out: &mut Families<'_>) -> fmt::Result {
     out.counter(&INCIDENTS_CLOSED, counts.incidents_closed.counts())?;
-    out.counter(&ATTEMPTS, counts.attempts.counts())?;
-    out.counter(&ATTEMPTS_FAILED, counts.attempts_failed.counts())?;
-    out.counter(&ATTEMPTS_UNKNOWN, counts.attempts_unknown.counts())?;
+    write_attempts(&counts.attempts, out)?;
     out.histogram(&ATTEMPT_DURATION, counts.attempt_duration.histograms())?;
     out.histogram(&TIME_TO_RECOVERY, counts.time_to_recovery.histograms())?;
     out.counter(&VERDICT_CHANGES, counts.verdict_changes.counts())
+}
+
+fn write_attempts(attempts: &Tallies, out: &mut Families<'_>) -> fmt::Result {
+    let now = attempts.now();
+    let families: [(_, fn(Tally) -> u64); 3] = [
+        (&ATTEMPTS, |tally| tally.started),
+        (&ATTEMPTS_FAILED, |tally| tally.failed),
+        (&ATTEMPTS_UNKNOWN, |tally| tally.unknown),
+    ];
+    for (metric, count) in families {
+        let series = now.series(attempts.inventory());
+        out.counter(metric, series.map(|(labels, tally)| (labels, count(tally))))?;
+    }
+    Ok(())
 }

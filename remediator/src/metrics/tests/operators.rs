@@ -272,7 +272,7 @@ async fn calls_of_the_load_hook_are_counted_and_those_that_failed_by_reason() {
         let answered = hook.call(&request).await;
         assert_eq!(answered.is_ok(), action == LoadAction::Shed);
     }
-    let text = metrics.exposition(Format::Text).unwrap().body;
+    let text = metrics.exposition(Format::Text).unwrap();
     for line in [
         "vcm_remediator_notifications_total{channel=\"load_hook\"} 2",
         "vcm_remediator_notifications_failed_total{channel=\"load_hook\",reason=\"timeout\"} 1",
