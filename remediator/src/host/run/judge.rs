@@ -113,10 +113,7 @@ fn ask_guards(order: &Order, decided: &Observation, fresh: &Observation) -> Resu
         expected_esn: order.esn.as_ref(),
         seen: fresh,
     };
-    let on_host = Guard::ON_HOST
-        .into_iter()
-        .filter(|guard| !spoken_for(*guard, order.tier, fresh))
-        .map(|guard| (guard, guard.on_host(&view)));
+    let on_host = Guard::ON_HOST.map(|guard| (guard, guard.on_host(&view)));
     for (guard, verdict) in [(Guard::DecisionStale, Some(stale))]
         .into_iter()
         .chain(on_host)
@@ -137,14 +134,6 @@ fn lets_through(verdict: &Verdict, approval: Option<&ApprovalName>) -> bool {
         Verdict::Ask(_) => approval.is_some(),
         Verdict::Skip(_) | Verdict::Refuse { .. } => false,
     }
-}
-
-/// A hardserver that does not answer never completes an `enquiry`: whether it may be restarted all
-/// the same is for `hardserver_unresponsive` to say, which lets nobody but a person do it.
-fn spoken_for(guard: Guard, tier: Rung, fresh: &Observation) -> bool {
-    guard == Guard::ObservationIncomplete
-        && tier == Rung::Restart
-        && fresh.hardserver == HardserverLook::Unresponsive
 }
 
 fn plan(config: &HostConfig, order: &Order, fresh: &Observation) -> Result<Vec<Step>, Refusal> {
