@@ -1,4 +1,5 @@
-//! The newest state of every host and of the fleet, for everybody who only looks.
+//! The newest state of every host and of the fleet, and what is known of each open incident, for
+//! everybody who only looks.
 //!
 //! The engine publishes after each stored event; the API, the metrics and the decision's view of
 //! the fleet read. Nothing here is durable and nothing here decides.
@@ -6,9 +7,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use vcm_recovery::diagnosis::Diagnosis;
 use vcm_recovery::fleet::FleetView;
 use vcm_recovery::fleet::state::FleetState;
 use vcm_recovery::ids::HostName;
+use vcm_recovery::inventory::Target;
 use vcm_recovery::state::HostState;
 
 /// The newest [`HostState`] of every host, and the newest [`FleetState`].
@@ -16,6 +19,7 @@ use vcm_recovery::state::HostState;
 pub struct Board {
     hosts: RwLock<Hosts>,
     fleet: RwLock<Arc<FleetState>>,
+    diagnoses: RwLock<BTreeMap<HostName, BTreeMap<Target, Arc<Diagnosis>>>>,
 }
 
 #[derive(Debug, Default)]
@@ -43,6 +47,32 @@ impl Board {
     /// Replaces what is shown of the fleet.
     pub fn publish_fleet(&self, state: Arc<FleetState>) {
         *self.fleet.write().unwrap_or_else(PoisonError::into_inner) = state;
+    }
+
+    /// Replaces what the newest look at this host means for each of its open incidents.
+    pub fn diagnosed(
+        &self,
+        host: &HostName,
+        diagnoses: impl IntoIterator<Item = (Target, Diagnosis)>,
+    ) {
+        let mut all = self
+            .diagnoses
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let new = diagnoses.into_iter();
+        let new = new.map(|(target, diagnosis)| (target, Arc::new(diagnosis)));
+        all.insert(host.clone(), new.collect());
+    }
+
+    /// What the newest look means for the open incident of this target; `None` until its host was
+    /// looked at.
+    #[must_use]
+    pub fn diagnosis(&self, target: &Target) -> Option<Arc<Diagnosis>> {
+        let all = self
+            .diagnoses
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        all.get(&target.host)?.get(target).cloned()
     }
 
     /// What belongs to no host.

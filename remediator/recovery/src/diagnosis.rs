@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::evidence::Evidence;
 use crate::fleet::FleetView;
 use crate::guard::Guard;
@@ -31,7 +33,7 @@ pub struct Case<'a> {
 }
 
 /// A known pattern: what is seen, what that means, and what is done about it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub struct Pattern {
     /// Its name, for output.
     pub name: &'static str,
@@ -42,7 +44,35 @@ pub struct Pattern {
     /// What is done.
     pub so: &'static str,
     /// Whether it is seen.
+    #[serde(skip)]
     matches: fn(&Case<'_>) -> bool,
+}
+
+/// What the newest look at the target of an incident means.
+#[derive(Clone, Debug, Serialize)]
+pub struct Diagnosis {
+    /// When the host was looked at last; absent when it was not yet.
+    pub looked_at: Option<Time>,
+    /// The patterns that it shows.
+    pub patterns: Vec<&'static Pattern>,
+    /// What else a person should know, each a sentence without an end.
+    pub hints: Vec<String>,
+    /// Where the host shows something else than the inventory says.
+    pub drift: Vec<String>,
+}
+
+impl Diagnosis {
+    /// Of this case.
+    #[must_use]
+    pub fn of(case: &Case<'_>) -> Self {
+        let seen = case.evidence.observation();
+        Self {
+            looked_at: case.evidence.newest().map(|look| look.at),
+            patterns: diagnose(case).collect(),
+            hints: seen.map_or_else(Vec::new, |seen| about(case, seen)),
+            drift: seen.map_or_else(Vec::new, |seen| drift(case.site.host, seen)),
+        }
+    }
 }
 
 /// Every pattern that is known.
@@ -154,12 +184,19 @@ pub fn diagnose<'a>(case: &'a Case<'a>) -> impl Iterator<Item = &'static Pattern
     PATTERNS.iter().filter(|pattern| (pattern.matches)(case))
 }
 
-/// What else a person should know, each a sentence without an end.
+/// What else a person should know, drift included, each a sentence without an end.
 #[must_use]
 pub fn hints(case: &Case<'_>) -> Vec<String> {
     let Some(seen) = case.evidence.observation() else {
         return Vec::new();
     };
+    let mut hints = about(case, seen);
+    hints.extend(drift(case.site.host, seen));
+    hints
+}
+
+/// What the look shows of the target and of the way to it.
+fn about(case: &Case<'_>, seen: &Observation) -> Vec<String> {
     let mut hints = Vec::new();
     let module = case.incident.target.module;
     let look = module.and_then(|module| seen.modules.get(&module));
@@ -181,7 +218,6 @@ pub fn hints(case: &Case<'_>) -> Vec<String> {
     if let Some(clients) = seen.clients {
         hints.push(format!("{clients} clients are connected to the hardserver"));
     }
-    hints.extend(drift(case.site.host, seen));
     hints
 }
 

@@ -296,14 +296,6 @@ fn as_json(explained: &[(Target, Option<Explained>)], ignored: &[String]) -> Val
             "verdicts": rung.verdicts,
         })
     };
-    let pattern = |pattern: &&'static Pattern| {
-        json!({
-            "name": pattern.name,
-            "seen": pattern.seen,
-            "means": pattern.means,
-            "so": pattern.so,
-        })
-    };
     let about = |(target, explained): &(Target, Option<Explained>)| {
         let about = explained.as_ref();
         let rungs = about.iter().flat_map(|about| &about.explanation.rungs);
@@ -311,7 +303,7 @@ fn as_json(explained: &[(Target, Option<Explained>)], ignored: &[String]) -> Val
         json!({
             "target": target,
             "standing": about.map(|about| about.explanation.standing),
-            "patterns": patterns.map(pattern).collect::<Vec<_>>(),
+            "patterns": patterns.collect::<Vec<_>>(),
             "hints": about.map(|about| &about.hints),
             "rungs": rungs.map(rung).collect::<Vec<_>>(),
         })

@@ -9,6 +9,7 @@ use tracing::Instrument;
 use vcm_recovery::attempt::{Outcome, Report};
 use vcm_recovery::command::{self, Giver, HostOrder};
 use vcm_recovery::decide::{self, Action, Decision};
+use vcm_recovery::diagnosis::{Case, Diagnosis};
 use vcm_recovery::event::{Change, Entry, Event};
 use vcm_recovery::evidence::{Evidence, Look};
 use vcm_recovery::fleet::FleetView;
@@ -240,17 +241,38 @@ impl Actor {
 
     /// Decides, and records what was decided. What cannot be recorded did not happen.
     async fn decide_and_record(&mut self) -> Result<Decision, StoreError> {
-        let decision = self.decide(&self.fleet());
+        let fleet = self.fleet();
+        let decision = self.decide(&fleet);
         self.record(decision.changes.clone()).await?;
+        self.diagnose(&fleet);
         Ok(decision)
     }
 
+    /// Shows what the newest look means for each open incident.
+    fn diagnose(&self, fleet: &FleetView) {
+        let diagnosis = |incident| {
+            Diagnosis::of(&Case {
+                incident,
+                evidence: &self.evidence,
+                fleet,
+                site: self.site(),
+                now: self.now(),
+            })
+        };
+        let open = self.state.incidents.iter();
+        let open = open.map(|(target, incident)| (target.clone(), diagnosis(incident)));
+        self.parts.board.diagnosed(&self.host.entry.name, open);
+    }
+
     pub(super) fn decide(&self, fleet: &FleetView) -> Decision {
-        let site = Site {
+        decide::decide(&self.state, &self.evidence, fleet, self.site(), self.now())
+    }
+
+    fn site(&self) -> Site<'_> {
+        Site {
             host: &self.host.entry,
             policy: &self.parts.policy,
-        };
-        decide::decide(&self.state, &self.evidence, fleet, site, self.now())
+        }
     }
 
     /// The newest known state of the whole fleet.

@@ -8,6 +8,7 @@ use serde::Serialize;
 use vcm_recovery::approval::{Answer, Request, Scope};
 use vcm_recovery::attempt::{Attempt, Outcome};
 use vcm_recovery::control::Hold;
+use vcm_recovery::diagnosis::Diagnosis;
 use vcm_recovery::event::RungVerdict;
 use vcm_recovery::guard::Guard;
 use vcm_recovery::ids::{AttemptId, HsmName, IncidentId};
@@ -52,6 +53,8 @@ pub(super) struct Shown {
     /// The highest tier that the alerts permit now.
     pub(super) ceiling: Option<Tier>,
     pub(super) standing: Standing,
+    /// What the newest look at the target means; absent until its host was looked at.
+    pub(super) diagnosis: Option<Diagnosis>,
     /// Why the remediator does nothing more by itself, as a word and as a text.
     pub(super) latch: Option<Latch>,
     pub(super) latch_reason: Option<String>,
@@ -195,6 +198,7 @@ fn shown(app: &App, state: &HostState, incident: &Incident, now: Time) -> Shown 
         first_failed_at: incident.first_failed_at,
         ceiling: state.alert_view(target, &app.policy, now).ceiling,
         standing: incident.standing,
+        diagnosis: app.board.diagnosis(target).as_deref().cloned(),
         latch: incident.latch.as_ref().map(|(latch, _)| *latch),
         latch_reason: incident.latch.as_ref().map(|(_, reason)| reason.clone()),
         blocked: incident

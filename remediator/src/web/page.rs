@@ -133,6 +133,7 @@ fn one_incident(html: &mut String, incident: &Shown) -> fmt::Result {
             Escaped(&hold.reason)
         )?;
     }
+    diagnosis(html, incident)?;
     verdicts(html, incident)?;
     for (rung, who) in &incident.denied {
         write!(html, "<p>{rung} is left out: {}</p>", Escaped(who))?;
@@ -141,6 +142,43 @@ fn one_incident(html: &mut String, incident: &Shown) -> fmt::Result {
         write!(html, "<p>{rung} is left out: {}</p>", Escaped(reason))?;
     }
     html.push_str("</section>");
+    Ok(())
+}
+
+/// What is seen and what that means, with what else is worth knowing.
+fn diagnosis(html: &mut String, incident: &Shown) -> fmt::Result {
+    let Some(diagnosis) = &incident.diagnosis else {
+        return Ok(());
+    };
+    match diagnosis.looked_at {
+        Some(at) => write!(
+            html,
+            "<p class=\"quiet\">Looked at last {}.</p>",
+            instant(at)
+        )?,
+        None => html.push_str("<p class=\"quiet\">Not looked at yet.</p>"),
+    }
+    for pattern in &diagnosis.patterns {
+        let (seen, means) = (Escaped(pattern.seen), Escaped(pattern.means));
+        let so = Escaped(pattern.so);
+        write!(
+            html,
+            "<p><b>Seen:</b> {seen}. <b>Means:</b> {means}. <b>So:</b> {so}.</p>"
+        )?;
+    }
+    list(html, "Beside it", &diagnosis.hints)?;
+    list(html, "Not as in the inventory", &diagnosis.drift)
+}
+
+fn list(html: &mut String, name: &str, lines: &[String]) -> fmt::Result {
+    if lines.is_empty() {
+        return Ok(());
+    }
+    write!(html, "<p>{name}:</p><ul>")?;
+    for line in lines {
+        write!(html, "<li>{}", Escaped(line))?;
+    }
+    html.push_str("</ul>");
     Ok(())
 }
 

@@ -289,7 +289,10 @@ async fn incidents_are_shown_reopened_and_closed() {
     })
     .await;
     served.program.fire().await;
-    let latched = |incident: &Value| incident["latch"] == json!("handed_over");
+    let latched = |incident: &Value| {
+        let pattern = &incident["diagnosis"]["patterns"][0]["name"];
+        incident["latch"] == json!("handed_over") && pattern == "in_service"
+    };
     served.program.incident(latched).await;
     let shown = served.run(&["incidents", "show", "tenant-1/1"]).await;
     assert_eq!(shown.code, Some(0), "{shown:?}");
@@ -297,6 +300,8 @@ async fn incidents_are_shown_reopened_and_closed() {
         "tenant-1/1  handed_over",
         "left to people: ",
         "VCM payments <1>",
+        "means: somebody is working on it",
+        "  3 clients are connected to the hardserver",
     ] {
         assert!(shown.out.contains(part), "{part:?} is not in {shown:?}");
     }

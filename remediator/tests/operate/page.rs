@@ -7,13 +7,16 @@ use axum::body::Body;
 use axum::http::Request;
 use nshield::ModuleState;
 use serde_json::json;
+use vcm_recovery::diagnosis::PATTERNS;
 use vcm_recovery::event::{Change, EVENT_SCHEMA, Entry, Event};
 use vcm_recovery::fleet::load::LoadOrder;
 use vcm_recovery::ids::Epoch;
+use vcm_recovery::inventory::Kind;
+use vcm_recovery::observation::{NetworkLook, Observation, PathLook};
 use vcm_recovery::page::PageReason;
 use vcm_recovery::policy::Mode;
 
-use crate::program::{Program, Setting};
+use crate::program::{Program, Setting, target};
 
 async fn page(program: &Program) -> String {
     let request = Request::get("/").body(Body::empty()).unwrap();
@@ -150,4 +153,93 @@ async fn the_page_shows_what_observe_mode_would_have_run() {
         &page(&program).await,
         &["What would have been run in the last two days", expected],
     );
+}
+
+/// The network of module 1 is down, as is the interface to it; its name is one that nobody would
+/// give to an interface.
+fn cut_off(seen: &mut Observation) {
+    let one = seen.modules.get_mut(&target().module.unwrap()).unwrap();
+    one.network = NetworkLook::Echo {
+        sent: 5,
+        replies: 0,
+    };
+    one.kind = Some(Kind::Nethsm);
+    one.path = Some(PathLook {
+        interface: Some("<img src=x onerror=alert(1)>".to_owned()),
+        interface_up: Some(false),
+        ..PathLook::default()
+    });
+}
+
+#[tokio::test]
+async fn page_and_api_show_what_is_seen_what_it_means_and_what_is_done() {
+    let program = Program::start(Setting {
+        state: ModuleState::Failed,
+        ..Setting::default()
+    })
+    .await;
+    program.runner.script(|script| script.differs = cut_off);
+    program.fire().await;
+    let incident = program
+        .incident(|incident| incident["diagnosis"]["looked_at"].is_i64())
+        .await;
+    let diagnosis = &incident["diagnosis"];
+    let known = PATTERNS.iter().find(|known| known.name == "network_bad");
+    let known = known.unwrap();
+    assert_eq!(
+        diagnosis["patterns"],
+        json!([{"name": "network_bad", "seen": known.seen, "means": known.means, "so": known.so}])
+    );
+    assert_eq!(
+        diagnosis["hints"],
+        json!([
+            "interface <img src=x onerror=alert(1)>, through which it is reached, is down",
+            "3 clients are connected to the hardserver",
+        ])
+    );
+    let drift = "module 1 is a nethsm on the host and a vcm in the inventory";
+    assert_eq!(diagnosis["drift"], json!([drift]));
+    let html = page(&program).await;
+    shows(
+        &html,
+        &[
+            "<b>Seen:</b> the VCM does not answer this host. <b>Means:</b> the network between, the \
+             provider&#39;s host, an HSM that boots, or a VCM that is not started. <b>So:</b> nothing is run;",
+            "<li>interface &lt;img src=x onerror=alert(1)&gt;, through which it is reached, is down",
+            &format!("Not as in the inventory:</p><ul><li>{drift}</ul>"),
+            "Looked at last 2",
+        ],
+    );
+    assert!(!html.contains("<img"), "{html}");
+}
+
+#[tokio::test]
+async fn the_diagnosis_goes_with_its_incident() {
+    let program = Program::start(Setting {
+        state: ModuleState::Failed,
+        ..Setting::default()
+    })
+    .await;
+    program.fire().await;
+    program
+        .incident(|incident| incident["diagnosis"]["patterns"][0]["name"] == "one_failed")
+        .await;
+    program
+        .runner
+        .script(|script| script.state = ModuleState::Operational);
+    program
+        .seen("/api/v1/incidents", |list| {
+            (list["incidents"] == json!([])).then_some(())
+        })
+        .await;
+    program
+        .seen("/api/v1/incidents", |_| {
+            program
+                .app
+                .board
+                .diagnosis(&target())
+                .is_none()
+                .then_some(())
+        })
+        .await;
 }

@@ -24,6 +24,8 @@ pub(crate) struct Script {
     pub(crate) status: Status,
     /// What was ordered.
     pub(crate) orders: Vec<Order>,
+    /// How the host differs from the usual in what it shows.
+    pub(crate) differs: fn(&mut Observation),
     looks: u32,
 }
 
@@ -44,6 +46,7 @@ impl ScriptedRunner {
             state,
             status: ended(),
             orders: Vec::new(),
+            differs: |_| (),
             looks: 0,
         }))
     }
@@ -69,7 +72,9 @@ impl HostRunner for ScriptedRunner {
     fn observe(&self) -> Call<'_, Observation> {
         let seen = self.script(|script| {
             script.looks += 1;
-            seen(script.state, script.looks)
+            let mut seen = seen(script.state, script.looks);
+            (script.differs)(&mut seen);
+            seen
         });
         Box::pin(async { Ok(seen) })
     }

@@ -9,7 +9,7 @@ use vcm_recovery::inventory::Target;
 
 use super::super::client::{Format, Server, ServerArgs, ServerError};
 use super::super::{EXIT_FAILURE, EXIT_USAGE};
-use super::seen::{Attempts, Fleet, Incident, Incidents, Request};
+use super::seen::{Attempts, Diagnosis, Fleet, Incident, Incidents, Pattern, Request};
 use super::{Went, print};
 use crate::told::{instant, until};
 use crate::web::named::RequestName;
@@ -211,6 +211,9 @@ fn whole(out: &mut String, incident: &Incident) -> fmt::Result {
     }
     let ceiling = incident.ceiling.as_deref().unwrap_or("nothing");
     writeln!(out, "  alerts permit up to {ceiling}")?;
+    if let Some(diagnosis) = &incident.diagnosis {
+        diagnosed(out, diagnosis)?;
+    }
     if let Some(reason) = &incident.latch_reason {
         writeln!(out, "  left to people: {reason}")?;
     }
@@ -240,6 +243,17 @@ fn whole(out: &mut String, incident: &Incident) -> fmt::Result {
     }
     let request = incident.request.as_ref();
     request.map_or(Ok(()), |asked| choices(out, incident, asked))
+}
+
+/// As `explain` prints it.
+fn diagnosed(out: &mut String, diagnosis: &Diagnosis) -> fmt::Result {
+    for Pattern { seen, means, so } in &diagnosis.patterns {
+        writeln!(out, "  seen: {seen}\n  means: {means}\n  so: {so}")?;
+    }
+    let lines = diagnosis.hints.iter().chain(&diagnosis.drift);
+    lines
+        .into_iter()
+        .try_for_each(|line| writeln!(out, "  {line}"))
 }
 
 fn verdicts(out: &mut String, incident: &Incident) -> fmt::Result {

@@ -24,6 +24,7 @@ pub(super) struct Incident {
     pub(super) first_failed_at: Option<Time>,
     pub(super) ceiling: Option<String>,
     pub(super) latch_reason: Option<String>,
+    pub(super) diagnosis: Option<Diagnosis>,
     pub(super) verdicts: Vec<Verdict>,
     pub(super) attempts: Vec<OfIncident>,
     #[serde(default)]
@@ -31,6 +32,20 @@ pub(super) struct Incident {
     pub(super) request: Option<Request>,
     pub(super) hold: Option<Hold>,
     pub(super) pages: BTreeMap<String, Time>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Diagnosis {
+    pub(super) patterns: Vec<Pattern>,
+    pub(super) hints: Vec<String>,
+    pub(super) drift: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Pattern {
+    pub(super) seen: String,
+    pub(super) means: String,
+    pub(super) so: String,
 }
 
 #[derive(Debug, Deserialize)]
