@@ -104,6 +104,7 @@ impl Engine {
     /// # Errors
     /// When the store cannot be read.
     pub async fn start(parts: EngineParts) -> Result<Self, StoreError> {
+        let parts = Arc::new(parts);
         let Loaded { hosts, fleet } = parts.store.load().await?;
         let states = hosts.into_iter();
         let mut states: BTreeMap<HostName, Arc<HostState>> = states
@@ -120,7 +121,7 @@ impl Engine {
             parts.board.publish(Arc::clone(state));
         }
         // Every state is on the board before the first actor counts the fleet's attempts.
-        let (fleet, actor) = fleet::actor(parts.clone(), fleet).await?;
+        let (fleet, actor) = fleet::actor(Arc::clone(&parts), fleet).await?;
         let looks = Arc::new(Semaphore::new(LOOKS_AT_ONCE));
         let mut mailboxes = BTreeMap::new();
         let mut tasks = JoinSet::new();
@@ -140,7 +141,8 @@ impl Engine {
                 runner,
                 looks: Arc::clone(&looks),
             };
-            let actor = actor::Actor::new(parts.clone(), host, mailbox, Arc::clone(&fleet), state);
+            let actor =
+                actor::Actor::new(Arc::clone(&parts), host, mailbox, Arc::clone(&fleet), state);
             tasks.spawn(actor.run());
         }
         fleet.know(mailboxes.clone());

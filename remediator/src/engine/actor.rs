@@ -53,7 +53,7 @@ pub(super) struct Host {
 
 /// The actor of one host.
 pub(super) struct Actor {
-    pub(super) parts: EngineParts,
+    pub(super) parts: Arc<EngineParts>,
     pub(super) host: Host,
     mailbox: Arc<Mailbox>,
     fleet: Arc<FleetMailbox>,
@@ -72,7 +72,7 @@ pub(super) struct Actor {
 
 impl Actor {
     pub(super) fn new(
-        parts: EngineParts,
+        parts: Arc<EngineParts>,
         host: Host,
         mailbox: Arc<Mailbox>,
         fleet: Arc<FleetMailbox>,

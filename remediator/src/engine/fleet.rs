@@ -68,7 +68,7 @@ impl FleetMailbox {
 
 /// The actor of the fleet.
 pub(super) struct FleetActor {
-    parts: EngineParts,
+    parts: Arc<EngineParts>,
     mailbox: Arc<FleetMailbox>,
     state: FleetState,
     /// The orders that were given to the hook, by HSM.
@@ -78,7 +78,7 @@ pub(super) struct FleetActor {
 
 /// The actor, which has recorded what the start itself shows.
 pub(super) async fn actor(
-    parts: EngineParts,
+    parts: Arc<EngineParts>,
     state: FleetState,
 ) -> Result<(Arc<FleetMailbox>, FleetActor), StoreError> {
     let mailbox = Arc::new(FleetMailbox::default());
