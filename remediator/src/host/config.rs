@@ -126,6 +126,8 @@ pub struct Tools {
     pub net: PathBuf,
     /// `systemd-run`, for [`Launcher::Systemd`]
     pub systemd_run: PathBuf,
+    /// `systemctl`, for [`Launcher::Systemd`]: tells whether a unit has ended without an answer.
+    pub systemctl: PathBuf,
     /// Fixed words in front of a command that changes something, such as `/usr/bin/sudo -n`.
     pub sudo_prefix: Vec<String>,
 }

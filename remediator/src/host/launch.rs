@@ -129,8 +129,13 @@ pub async fn launch(config: &HostConfig, launch: Launch) -> Result<Answered, Lau
         }
         Launcher::Systemd => {
             let socket = AnswerSocket::bind(state_dir, attempt)?;
-            systemd::start(config, launch, socket.path(), &log).await?;
-            let answer = async { read(socket.accept().await?).await };
+            let unit = systemd::start(config, launch, socket.path(), &log).await?;
+            let answer = async {
+                match socket.accept_unless(unit.gone()).await? {
+                    Some(stream) => read(stream).await,
+                    None => Ok(Vec::new()),
+                }
+            };
             timeout_at(until, answer).await
         }
     };

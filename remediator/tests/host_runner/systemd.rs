@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use crate::estate::{Estate, SOON, attempt, eventually, kill, lives, order};
 use crate::sudo::skipped;
@@ -18,8 +19,10 @@ const SYSTEMD_RUN: &str = "log=/dev/null\n\
     while kill -0 $! && [ \"$(cut -d' ' -f6 </proc/$!/stat)\" != $! ]; do :; done";
 
 fn configure(estate: &Estate, systemd_run: &str) {
+    let systemctl = Path::new(systemd_run).with_file_name("systemctl");
+    let systemctl = systemctl.display();
     estate.configure(&format!(
-        "launcher: systemd\ntools: {{systemd_run: {systemd_run}}}"
+        "launcher: systemd\ntools: {{systemd_run: {systemd_run}, systemctl: {systemctl}}}"
     ));
 }
 
@@ -27,15 +30,14 @@ fn configure(estate: &Estate, systemd_run: &str) {
 fn stand_in(script: &str) -> Estate {
     let estate = Estate::new();
     estate.tool("systemd-run", script);
+    estate.tool("systemctl", "echo active");
     configure(&estate, &format!("{}/systemd-run", estate.path().display()));
     estate
 }
 
 fn commands(estate: &Estate) -> Vec<String> {
     let calls = estate.changes().into_iter();
-    calls
-        .filter(|call| !call.starts_with("systemd-run"))
-        .collect()
+    calls.filter(|call| !call.starts_with("system")).collect()
 }
 
 #[test]
@@ -80,6 +82,30 @@ fn a_caller_that_goes_away_does_not_matter() {
     fs::write(estate.path().join("go"), "").unwrap();
     estate.comes_to(&attempt(1), "ended", SOON);
     assert_eq!(commands(&estate), ["nopclearfail -m1 -r"]);
+}
+
+/// As if the process had died before it could say anything: the deadline of its answer is 70 s.
+#[test]
+fn a_unit_that_is_gone_before_it_answers_is_not_waited_for() {
+    let estate = stand_in("exit 0");
+    estate.tool("systemctl", "echo inactive; exit 3");
+    let slow = estate.config();
+    let text = fs::read_to_string(&slow).unwrap();
+    fs::write(&slow, text.replace("enquiry: 5s", "enquiry: 50s")).unwrap();
+    let observation = estate.observe();
+    let begun = Instant::now();
+    let said = estate.run_on(&observation, &attempt(1), "retry", &[]);
+    assert!(begun.elapsed() < Duration::from_secs(50), "{begun:?}");
+    assert_eq!(said.code, Some(1), "{}", said.document);
+    let error = said.text("error");
+    assert!(error.contains("gave no answer"), "{error}");
+    let asked = format!("systemctl is-active vcm-attempt-{}", attempt(1));
+    assert!(estate.changes().contains(&asked), "{:?}", estate.changes());
+    // What became of it is the journal's to say: nothing was begun, and now nothing will be.
+    assert_eq!(estate.status(&attempt(1)), "not_found");
+    let ruled_out = estate.tombstone(&attempt(1));
+    assert_eq!(ruled_out.text("status"), "tombstoned");
+    assert!(commands(&estate).is_empty());
 }
 
 #[test]

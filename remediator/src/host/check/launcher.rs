@@ -14,12 +14,13 @@ const NAME: &str = "launcher";
 pub(super) fn findings(config: &HostConfig) -> Vec<Finding> {
     let manager = Path::new(MANAGER_DIRECTORY).is_dir();
     let root = geteuid().is_root();
-    let hindrance = not_executable(&config.tools.systemd_run);
+    let tools = &config.tools;
+    let hindrance = not_executable(&tools.systemd_run).or(not_executable(&tools.systemctl));
     vec![judged(config.launcher, manager, root, hindrance)]
 }
 
 /// Pure.
-fn judged(launcher: Launcher, manager: bool, root: bool, systemd_run: Option<String>) -> Finding {
+fn judged(launcher: Launcher, manager: bool, root: bool, hindrance: Option<String>) -> Finding {
     match launcher {
         Launcher::Direct if manager && root => Finding::not_ok(
             NAME,
@@ -41,7 +42,12 @@ fn judged(launcher: Launcher, manager: bool, root: bool, systemd_run: Option<Str
             "systemd, but an ordinary user may start no unit of the system",
             "write launcher: direct, or run as root",
         ),
-        Launcher::Systemd => Finding::of(NAME, systemd_run, "systemd", "correct tools.systemd_run"),
+        Launcher::Systemd => Finding::of(
+            NAME,
+            hindrance,
+            "systemd",
+            "correct tools.systemd_run and tools.systemctl",
+        ),
     }
 }
 

@@ -27,6 +27,9 @@ const PAUSE_FILE: &str = "/etc/vcm-remediator/pause";
 /// Default of `tools.systemd_run`.
 const SYSTEMD_RUN: &str = "/usr/bin/systemd-run";
 
+/// Default of `tools.systemctl`.
+const SYSTEMCTL: &str = "/usr/bin/systemctl";
+
 /// Default of `tools.net` on the simulator and on Windows.
 const NET: &str = "bin/net";
 
@@ -152,6 +155,9 @@ impl Check {
             net: self.path("tools.net", raw.net, || root.join(NET)),
             systemd_run: self.path("tools.systemd_run", raw.systemd_run, || {
                 PathBuf::from(SYSTEMD_RUN)
+            }),
+            systemctl: self.path("tools.systemctl", raw.systemctl, || {
+                PathBuf::from(SYSTEMCTL)
             }),
             sudo_prefix: raw.sudo_prefix,
         }

@@ -39,6 +39,7 @@ pub(super) struct Tools {
     pub(super) init_script: Option<String>,
     pub(super) net: Option<String>,
     pub(super) systemd_run: Option<String>,
+    pub(super) systemctl: Option<String>,
     pub(super) sudo_prefix: Vec<String>,
 }
 

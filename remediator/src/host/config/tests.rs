@@ -106,7 +106,7 @@ fn reports_all_problems_together_with_their_keys() {
          hooks: {after_restart: [reload-keys], after_clear: []}\n\
          service_check: ['']\n\
          deadlines: {ping: soon, service_check: 51s}\n\
-         tools: {sudo_prefix: [sudo], systemd_run: systemd-run}\n\
+         tools: {sudo_prefix: [sudo], systemd_run: systemd-run, systemctl: systemctl}\n\
          stopped_on_purpose: {unit_state: [], died_words: [inactive]}\n\
          modules:\n\
          \x20 - {number: 0}\n\
@@ -129,6 +129,7 @@ fn reports_all_problems_together_with_their_keys() {
         "deadlines.ping:",
         "deadlines.service_check:",
         "tools.systemd_run:",
+        "tools.systemctl:",
         "tools.sudo_prefix[0]:",
         "stopped_on_purpose.unit_state:",
         "stopped_on_purpose.died_words:",

@@ -6,12 +6,17 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tokio::net::{UnixListener, UnixStream};
+use tokio::time::timeout;
 use vcm_recovery::ids::AttemptId;
 
 use super::LaunchError;
 use crate::host::durable;
+
+/// How long an answer that was given just before its process ended may take to be seen.
+const LAST_ANSWER: Duration = Duration::from_secs(1);
 
 /// A socket that somebody listens on as long as this value lives.
 #[derive(Debug)]
@@ -37,8 +42,20 @@ impl AnswerSocket {
         &self.path
     }
 
-    pub(super) async fn accept(&self) -> io::Result<UnixStream> {
-        Ok(self.listener.accept().await?.0)
+    /// Waits for the process to connect; `None` once it is `gone` and has not.
+    pub(super) async fn accept_unless(
+        &self,
+        gone: impl Future<Output = ()>,
+    ) -> io::Result<Option<UnixStream>> {
+        tokio::select! {
+            biased;
+            accepted = self.listener.accept() => return Ok(Some(accepted?.0)),
+            () = gone => {}
+        }
+        match timeout(LAST_ANSWER, self.listener.accept()).await {
+            Ok(accepted) => Ok(Some(accepted?.0)),
+            Err(_) => Ok(None),
+        }
     }
 }
 
@@ -55,6 +72,7 @@ fn path(state_dir: &Path, attempt: AttemptId) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::future::{pending, ready};
     use std::io::Write as _;
     use std::os::unix::net::UnixStream as Caller;
 
@@ -73,7 +91,8 @@ mod tests {
             caller.write_all(answer.as_bytes()).unwrap();
             drop(caller);
             let mut heard = String::new();
-            let mut stream = socket.accept().await.unwrap();
+            let accepted = socket.accept_unless(pending()).await.unwrap();
+            let mut stream = accepted.unwrap();
             stream.read_to_string(&mut heard).await.unwrap();
             assert_eq!(heard, answer);
         }
@@ -82,6 +101,19 @@ mod tests {
         assert!(Caller::connect(&path).is_err());
         assert!(!path.exists());
         AnswerSocket::bind(directory.path(), ATTEMPT).unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_was_said_before_the_end_is_heard_and_silence_is_not_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = AnswerSocket::bind(directory.path(), ATTEMPT).unwrap();
+        let nobody = socket.accept_unless(ready(())).await.unwrap();
+        assert!(nobody.is_none());
+        // The process connects after the question whether it lives was put.
+        let path = socket.path().to_owned();
+        let says_and_ends = async { drop(Caller::connect(path).unwrap()) };
+        let heard = socket.accept_unless(says_and_ends).await.unwrap();
+        assert!(heard.is_some());
     }
 
     /// The system allows 107 bytes for the path of a socket.

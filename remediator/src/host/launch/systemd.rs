@@ -10,7 +10,8 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::Path;
 use std::time::Duration;
 
-use nshield::runner::{self, Invocation};
+use nshield::runner::{self, Ending, Exit, Invocation};
+use tokio::time::sleep;
 use vcm_recovery::ids::AttemptId;
 
 use super::{Launch, LaunchError, Purpose};
@@ -23,6 +24,15 @@ pub const MANAGER_DIRECTORY: &str = "/run/systemd/system";
 /// How long the service manager may take to start a process.
 const START_DEADLINE: Duration = Duration::from_secs(15);
 
+/// How often the service manager is asked whether the process still runs, until it has connected to
+/// the socket for its answer. That is the first thing it does, so that mostly nobody is asked; from
+/// then on its end shows there.
+const GONE_POLL: Duration = Duration::from_secs(3);
+
+/// What `systemctl is-active` prints of a unit without a process, also of one that is forgotten.
+/// A unit that is being stopped may still have its process.
+const GONE_WORDS: [&str; 2] = ["inactive", "failed"];
+
 /// The most that `systemd-run` may print, in bytes.
 const SAID_MAX: usize = 16 << 10;
 
@@ -33,26 +43,67 @@ const SAID_SHOWN: usize = 300;
 /// two of them, a restart up to three starts. What is cut all the same is finished at boot.
 const STOP_TIME: Duration = Duration::from_secs(300);
 
+/// A unit that was started.
+pub(super) struct Unit<'a> {
+    config: &'a HostConfig,
+    name: String,
+}
+
+impl Unit<'_> {
+    /// Comes back when its process has ended, and not at all where that cannot be asked: that
+    /// nobody answers proves nothing by itself.
+    pub(super) async fn gone(&self) {
+        loop {
+            sleep(GONE_POLL).await;
+            if self.is_gone().await {
+                return;
+            }
+        }
+    }
+
+    async fn is_gone(&self) -> bool {
+        let arguments = ["is-active", self.name.as_str()];
+        let deadline = self.config.deadlines.probe;
+        let invocation = Invocation::new(&self.config.tools.systemctl, arguments, deadline)
+            .with_output_limit(SAID_MAX);
+        match runner::run(invocation).await {
+            Ok(run) => match run.ending {
+                Ending::Exited(Exit::Code(_)) => says_gone(&run.stdout),
+                Ending::Exited(_) | Ending::TimedOut(_) | Ending::OutputLimit(_) => false,
+            },
+            Err(error) => {
+                tracing::warn!(%error, "cannot ask whether the unit still runs");
+                false
+            }
+        }
+    }
+}
+
+fn says_gone(said: &[u8]) -> bool {
+    let said = String::from_utf8_lossy(said);
+    GONE_WORDS.contains(&said.trim())
+}
+
 /// Has the process started.
-pub(super) async fn start(
-    config: &HostConfig,
+pub(super) async fn start<'a>(
+    config: &'a HostConfig,
     launch: Launch,
     answer_to: &Path,
     log: &Path,
-) -> Result<(), LaunchError> {
-    let unit = unit_name(launch.purpose, launch.attempt, kernel::boottime_ms());
+) -> Result<Unit<'a>, LaunchError> {
+    let name = unit_name(launch.purpose, launch.attempt, kernel::boottime_ms());
     let program = std::env::current_exe().map_err(LaunchError::Start)?;
     let mut command = vec![program.into_os_string(), "host".into()];
     command.extend(launch.arguments);
     command.extend(["--answer-to".into(), answer_to.into()]);
-    let vector = vector(&unit, log, command).map_err(LaunchError::Start)?;
+    let vector = vector(&name, log, command).map_err(LaunchError::Start)?;
     let invocation = Invocation::new(&config.tools.systemd_run, vector, START_DEADLINE)
         .with_output_limit(SAID_MAX);
     let run = runner::run(invocation)
         .await
         .map_err(LaunchError::SystemdRun)?;
     if run.succeeded() {
-        return Ok(());
+        return Ok(Unit { config, name });
     }
     let text = String::from_utf8_lossy(&run.stderr);
     let visible = text.chars().map(|c| if c.is_control() { ' ' } else { c });
@@ -148,6 +199,21 @@ mod tests {
             "/etc/$$a",
         ];
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn only_a_unit_without_a_process_is_gone() {
+        for (said, gone) in [
+            ("inactive\n", true),
+            ("failed\n", true),
+            ("active\n", false),
+            ("activating\n", false),
+            ("deactivating\n", false),
+            ("unknown\n", false),
+            ("", false),
+        ] {
+            assert_eq!(says_gone(said.as_bytes()), gone, "{said:?}");
+        }
     }
 
     #[test]
