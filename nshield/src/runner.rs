@@ -54,7 +54,8 @@ pub struct Run {
     pub stdout: Vec<u8>,
     /// What it printed to standard error.
     pub stderr: Vec<u8>,
-    /// Whether both outputs were read to their end: without that the text may be cut short.
+    /// Whether both outputs were read to their end and kept whole: without that the text may be cut
+    /// short.
     pub end_of_file: bool,
     /// Whether processes of its group live on: a daemon that it was to start, or something that is
     /// not ours to end. Always true for a process that is [still running](Fate::StillRunning).

@@ -229,6 +229,20 @@ async fn output_of_exactly_the_limit_is_whole() {
     }
 }
 
+/// It goes on being read, so that it can end; what it closes meanwhile does not make whole what was
+/// cut. It may do so in the moment between its last byte and its end, too.
+#[tokio::test]
+async fn output_over_the_limit_is_never_whole() {
+    let script = "trap '' TERM; head -c 1001 /dev/zero; exec >&- 2>&-; exec sleep 600";
+    let run = run(shell(script, LONG).with_output_limit(1_000))
+        .await
+        .unwrap();
+    let ending = &run.ending;
+    assert!(matches!(ending, Ending::OutputLimit(_)), "{ending:?}");
+    assert_eq!(run.stdout.len(), 1_000);
+    assert!(!run.end_of_file);
+}
+
 #[tokio::test]
 async fn both_outputs_share_one_limit() {
     let script = "head -c 600 /dev/zero; head -c 600 /dev/zero >&2";

@@ -21,6 +21,8 @@ pub(super) struct Capture {
     out: Stream<ChildStdout>,
     err: Stream<ChildStderr>,
     limit: usize,
+    /// Something was left out.
+    over: bool,
 }
 
 /// `pipe` is gone at the end of file.
@@ -42,6 +44,7 @@ impl Capture {
                 bytes: Vec::new(),
             },
             limit,
+            over: false,
         }
     }
 
@@ -55,17 +58,20 @@ impl Capture {
         let room = self
             .limit
             .saturating_sub(self.out.bytes.len() + self.err.bytes.len());
-        tokio::select! {
+        let progress = tokio::select! {
             progress = self.out.read(room), if self.out.pipe.is_some() => progress,
             progress = self.err.read(room), if self.err.pipe.is_some() => progress,
             else => std::future::pending().await,
-        }
+        };
+        self.over |= progress == Progress::OverLimit;
+        progress
     }
 
-    /// Returns standard output, standard error and whether both were read to their end.
+    /// Returns standard output, standard error and whether both were read to their end and nothing
+    /// was left out.
     pub(super) fn into_parts(self) -> (Vec<u8>, Vec<u8>, bool) {
-        let ended = self.ended();
-        (self.out.bytes, self.err.bytes, ended)
+        let whole = self.ended() && !self.over;
+        (self.out.bytes, self.err.bytes, whole)
     }
 }
 
