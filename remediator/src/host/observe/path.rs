@@ -11,6 +11,10 @@ use std::path::Path;
 
 use vcm_recovery::observation::PathLook;
 
+mod neighbours_v6;
+
+use neighbours_v6::Neighbour;
+
 use crate::host::config::Reachability;
 
 /// The loopback interface, which the lists leave out.
@@ -29,6 +33,15 @@ pub(super) struct Lists {
     routes: io::Result<String>,
     routes_v6: io::Result<String>,
     neighbours: io::Result<String>,
+    neighbours_v6: io::Result<Vec<Neighbour>>,
+}
+
+/// What is known of the host's interfaces.
+struct Interfaces<U, N> {
+    /// Whether one is up.
+    up: U,
+    /// Its number.
+    number: N,
 }
 
 impl Lists {
@@ -37,6 +50,7 @@ impl Lists {
             routes: fs::read_to_string("/proc/net/route"),
             routes_v6: fs::read_to_string("/proc/net/ipv6_route"),
             neighbours: fs::read_to_string("/proc/net/arp"),
+            neighbours_v6: neighbours_v6::read(),
         }
     }
 
@@ -44,13 +58,20 @@ impl Lists {
     pub(super) fn look(&self, reachability: Reachability) -> Option<PathLook> {
         match reachability {
             Reachability::Icmp(address) | Reachability::Tcp(address, _) => {
-                Some(self.to(address, interface_up))
+                let up = interface_up;
+                let number = interface_number;
+                Some(self.to(address, &Interfaces { up, number }))
             }
             Reachability::None | Reachability::NoAddress => None,
         }
     }
 
-    fn to(&self, address: IpAddr, up: impl Fn(&str) -> Option<bool>) -> PathLook {
+    fn to<U, N>(&self, address: IpAddr, interfaces: &Interfaces<U, N>) -> PathLook
+    where
+        U: Fn(&str) -> Option<bool>,
+        N: Fn(&str) -> Option<u32>,
+    {
+        let Interfaces { up, number } = interfaces;
         if address.is_loopback() {
             return PathLook {
                 interface: Some(LOOPBACK.to_owned()),
@@ -75,14 +96,34 @@ impl Lists {
             return PathLook::default();
         };
         let next_hop = route.gateway.unwrap_or(address);
-        let neighbours = self.neighbours.as_deref().unwrap_or_default();
         PathLook {
             interface_up: up(&route.interface),
-            neighbour: neighbour(neighbours, next_hop, &route.interface),
+            neighbour: self.neighbour(next_hop, &route.interface, number),
             gateway: route.gateway.map(|gateway| gateway.to_string()),
             interface: Some(route.interface),
             problem: None,
         }
+    }
+
+    /// Whether the link address of a next hop is known.
+    fn neighbour(
+        &self,
+        next_hop: IpAddr,
+        interface: &str,
+        number: impl Fn(&str) -> Option<u32>,
+    ) -> Option<bool> {
+        let address = match next_hop {
+            IpAddr::V4(_) => {
+                let listed = self.neighbours.as_deref().unwrap_or_default();
+                return neighbour(listed, next_hop, interface);
+            }
+            IpAddr::V6(address) => address,
+        };
+        let number = number(interface)?;
+        let mut listed = self.neighbours_v6.as_deref().unwrap_or_default().iter();
+        listed
+            .find(|entry| entry.interface == number && entry.address == address)
+            .map(|entry| entry.complete)
     }
 }
 
@@ -153,7 +194,7 @@ fn route_v6(text: &str, to: IpAddr) -> Option<Route> {
 }
 
 /// Lines read `192.0.2.1 0x1 0x2 00:11:22:33:44:55 * eth0`: address, kind, flags, link address,
-/// mask, interface. Only of IPv4.
+/// mask, interface.
 fn neighbour(text: &str, address: IpAddr, interface: &str) -> Option<bool> {
     let entry = |line: &str| {
         let words: Vec<&str> = line.split_ascii_whitespace().collect();
@@ -164,6 +205,12 @@ fn neighbour(text: &str, address: IpAddr, interface: &str) -> Option<bool> {
         ours.then_some(flags & NEIGHBOUR_COMPLETE != 0)
     };
     text.lines().find_map(entry)
+}
+
+/// The number of an interface.
+fn interface_number(name: &str) -> Option<u32> {
+    let file = Path::new("/sys/class/net").join(name).join("ifindex");
+    fs::read_to_string(file).ok()?.trim().parse().ok()
 }
 
 /// Whether an interface is up. Some kinds never say so themselves: then their carrier decides.
@@ -201,11 +248,18 @@ mod tests {
             routes: Ok(routes.to_owned()),
             routes_v6: Ok(ROUTES_V6.to_owned()),
             neighbours: Ok(NEIGHBOURS.to_owned()),
+            neighbours_v6: Ok(neighbours_v6::tests::captured()),
         }
     }
 
     fn told(lists: &Lists, address: &str) -> String {
-        let look = lists.to(address.parse().unwrap(), |name| Some(name != "eth1"));
+        let look = lists.to(
+            address.parse().unwrap(),
+            &Interfaces {
+                up: |name: &str| Some(name != "eth1"),
+                number: |name: &str| (name == "eth0").then_some(3),
+            },
+        );
         let (none, unknown) = ("-".to_owned(), || "?".to_owned());
         format!(
             "{} via {} up {} neighbour {}",
@@ -230,8 +284,12 @@ mod tests {
             ("203.0.113.1", "- via - up ? neighbour ?"),
             ("127.0.0.1", "lo via - up true neighbour ?"),
             ("::1", "lo via - up true neighbour ?"),
-            ("2001:db8::7", "eth0 via - up true neighbour ?"),
-            ("2001:db9::7", "eth0 via fe80::1 up true neighbour ?"),
+            ("2001:db8::1", "eth0 via - up true neighbour true"),
+            ("2001:db8::7", "eth0 via - up true neighbour false"),
+            // It is one on another interface.
+            ("2001:db8::8", "eth0 via - up true neighbour ?"),
+            ("2001:db8::9", "eth0 via - up true neighbour ?"),
+            ("2001:db9::7", "eth0 via fe80::1 up true neighbour true"),
         ] {
             assert_eq!(told(&lists(ROUTES), address), expected, "{address}");
         }
@@ -252,7 +310,11 @@ mod tests {
             routes: Err(io::ErrorKind::PermissionDenied.into()),
             ..lists(ROUTES)
         };
-        let look = lists.to("192.0.2.11".parse().unwrap(), |_| None);
+        let unseen = Interfaces {
+            up: |_: &str| None,
+            number: |_: &str| None,
+        };
+        let look = lists.to("192.0.2.11".parse().unwrap(), &unseen);
         assert!(look.problem.unwrap().contains("cannot be read"));
         assert_eq!(lists.look(Reachability::None), None);
     }
@@ -261,5 +323,7 @@ mod tests {
     fn reads_the_loopback_interface_of_this_machine() {
         assert_eq!(interface_up("lo"), Some(true));
         assert_eq!(interface_up("no-such-interface"), None);
+        assert!(interface_number("lo").is_some());
+        assert_eq!(interface_number("no-such-interface"), None);
     }
 }
