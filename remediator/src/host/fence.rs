@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use vcm_recovery::ids::{Epoch, StoreId};
 
 use super::durable;
-use super::journal::{self, JournalError};
+use super::journal::{self, JournalError, past};
 
 /// The version of the file that this build writes and reads.
 const SCHEMA: u32 = 1;
@@ -145,7 +145,7 @@ fn read(state_dir: &Path, path: &Path) -> Result<Option<Fence>, FenceError> {
             .map(Some)
             .ok_or(FenceError::Corrupt { path }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            if journal::known(state_dir)?.is_empty() {
+            if journal::known(state_dir)?.is_empty() && past::load(state_dir)?.is_empty() {
                 Ok(None)
             } else {
                 Err(FenceError::Lost { path })

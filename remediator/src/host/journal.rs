@@ -3,9 +3,11 @@
 //! `<state_dir>/attempts/<attempt-id>.jsonl` is only ever appended to, by one process at a time
 //! (the one that holds the host's [lock](super::lock)), and each record is synced before the effect
 //! that it announces. That the file is there means that the attempt is known, so that no attempt
-//! can start twice. [`fold`](story::fold) reads its meaning.
+//! can start twice. [`fold`](story::fold) reads its meaning. Of attempts that are long over only the
+//! [ids](past) are kept.
 
 pub mod line;
+pub mod past;
 pub mod record;
 pub mod story;
 
@@ -32,7 +34,7 @@ const FILE_MODE: u32 = 0o600;
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// This attempt is known already.
-    #[error("the attempt is known: {} exists", path.display())]
+    #[error("the attempt is known: {} exists, or did", path.display())]
     Known {
         /// Its journal.
         path: PathBuf,
@@ -63,6 +65,14 @@ pub enum JournalError {
         /// Why.
         #[source]
         source: io::Error,
+    },
+    /// The list of past attempts is not what was written.
+    #[error("line {line} of {} is not what was written", path.display())]
+    PastBroken {
+        /// The list.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
     },
     /// It is not what was written.
     #[error("the journal {} is broken", path.display())]
@@ -102,6 +112,9 @@ impl Journal {
             }
         };
         durable::create_directory(&directory(state_dir)).map_err(write)?;
+        if past::load(state_dir)?.contains_key(&attempt) {
+            return Err(JournalError::Known { path });
+        }
         let mut options = OpenOptions::new();
         options.write(true).create_new(true).mode(FILE_MODE);
         let file = options.open(&path).map_err(write)?;
@@ -217,7 +230,7 @@ pub fn load(state_dir: &Path, attempt: AttemptId) -> Result<Option<Vec<Entry>>, 
     Ok(read(&path(state_dir, attempt))?.map(|contents| contents.entries))
 }
 
-/// The attempts that are known on this host.
+/// The attempts of which there is a journal on this host.
 ///
 /// # Errors
 /// If the directory cannot be read. That it is not there means that none is known.

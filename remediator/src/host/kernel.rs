@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::time::{ClockId, Timespec, clock_gettime};
 use serde::{Deserialize, Serialize};
@@ -41,6 +41,13 @@ impl Moment {
             boottime_ms: boottime_ms(),
             boot_id: boot_id()?,
         })
+    }
+
+    /// By the wall clock, as files carry it.
+    #[must_use]
+    pub fn wall(&self) -> SystemTime {
+        let since = Duration::from_millis(u64::try_from(self.wall_ms).unwrap_or(0));
+        UNIX_EPOCH + since
     }
 
     /// Milliseconds from this instant to `later`; `None` across boots.

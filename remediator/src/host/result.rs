@@ -9,7 +9,7 @@ use super::document::{Refusal, Reported, Status, StepReport};
 use super::durable;
 use super::journal::record::shown;
 use super::journal::story::{End, Finished, OutOfOrder, StepStory, Story, fold};
-use super::journal::{self, JournalError};
+use super::journal::{self, JournalError, past};
 use super::kernel;
 use super::liveness::{self, Alive};
 use super::lock::{HostLock, LockError};
@@ -60,7 +60,11 @@ pub fn reported(state_dir: &Path, attempt: AttemptId) -> Result<Reported, Result
     let mut before = None;
     loop {
         let Some(story) = story(state_dir, attempt)? else {
-            return Ok(Reported::new(attempt, Status::NotFound));
+            let past = past::load(state_dir)?.remove(&attempt);
+            let status = past.map_or(Status::NotFound, |end| {
+                status(&Story::ended(end), Alive::Nothing)
+            });
+            return Ok(Reported::new(attempt, status));
         };
         let alive = if begins(state_dir, &story) {
             Alive::Runner

@@ -23,10 +23,10 @@ use super::document::{Answer, Answered, Refusal, chain};
 use super::fence::Caller;
 use super::journal::record::{Accepted, Record};
 use super::journal::story::Blocking;
-use super::journal::{self, Journal, JournalError};
+use super::journal::{self, Journal, JournalError, past};
 use super::launch::Detached;
 use super::lock::HostLock;
-use super::{fence, kernel, liveness, result};
+use super::{fence, kernel, liveness, result, tombstone};
 
 /// An attempt as it is ordered: a tier, a parsed number and ids; never a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,6 +96,7 @@ async fn accept(config: &HostConfig, order: &Order) -> Result<(Journal, Accepted
         return Err(known);
     }
     nothing_open(state_dir, order.attempt)?;
+    forget_old(state_dir);
     let judged = match judge::judge(config, order).await {
         Ok(judged) => judged,
         Err(refusal) => return Err(keep_refusal(state_dir, order.attempt, refusal)),
@@ -145,10 +146,10 @@ fn admit(state_dir: &Path, order: &Order) -> Result<(), Refusal> {
 
 /// An attempt that is known starts no second time.
 fn known(state_dir: &Path, attempt: AttemptId) -> Result<Option<Refusal>, Refusal> {
-    let known = journal::known(state_dir).map_err(Refusal::error)?;
-    Ok(known
-        .contains(&attempt)
-        .then(|| Refusal::plain("this attempt is known here: it starts no second time")))
+    let journals = journal::known(state_dir).map_err(Refusal::error)?;
+    let past = past::load(state_dir).map_err(Refusal::error)?;
+    let known = journals.contains(&attempt) || past.contains_key(&attempt);
+    Ok(known.then(|| Refusal::plain("this attempt is known here: it starts no second time")))
 }
 
 /// While anything of another attempt lives, or its critical section is open, nothing else runs.
@@ -187,6 +188,22 @@ fn keep_refusal(state_dir: &Path, attempt: AttemptId, refusal: Refusal) -> Refus
         tracing::warn!(error = chain(&error), "the refusal could not be kept");
     }
     refusal
+}
+
+/// Removes the journals of attempts that are long over, under the host's lock. Nothing depends on
+/// it: what could not be removed goes next time.
+fn forget_old(state_dir: &Path) {
+    let ended = |attempt| result::story(state_dir, attempt).ok().flatten()?.end;
+    let alone = tombstone::alone(state_dir);
+    let pruned = match (&alone, kernel::Moment::now()) {
+        (Ok(_alone), Ok(now)) => past::prune(state_dir, now.wall(), ended),
+        (Err(_), _) | (_, Err(_)) => return,
+    };
+    match pruned {
+        Ok(0) => {}
+        Ok(attempts) => tracing::info!(attempts, "old journals were removed, their ids are kept"),
+        Err(error) => tracing::warn!(error = chain(&error), "old journals cannot be removed"),
+    }
 }
 
 /// This process, as it is recorded.

@@ -4,6 +4,7 @@
 //! and it never starts. No lock is needed for that, so that a host that is busy with another
 //! attempt can answer.
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -52,8 +53,7 @@ pub fn tombstone(
 ) -> Result<Status, TombstoneError> {
     fence::admit(state_dir, caller)?;
     // Two at a time would write their records in the same place.
-    let path = state_dir.join("tombstone.lock");
-    let _alone = fence::exclusive(&path).map_err(|source| TombstoneError::Lock { path, source })?;
+    let _alone = alone(state_dir)?;
     let Caller { epoch, .. } = caller;
     match Journal::create(state_dir, attempt) {
         Ok(mut journal) => {
@@ -63,6 +63,12 @@ pub fn tombstone(
         Err(JournalError::Known { .. }) => known(state_dir, attempt, epoch),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Keeps other tombstones from being written as long as the value lives.
+pub(super) fn alone(state_dir: &Path) -> Result<File, TombstoneError> {
+    let path = state_dir.join("tombstone.lock");
+    fence::exclusive(&path).map_err(|source| TombstoneError::Lock { path, source })
 }
 
 /// An attempt whose process died before any step can still be ruled out, under the lock.

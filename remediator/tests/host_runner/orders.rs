@@ -1,6 +1,7 @@
 //! What is accepted and what is refused, and that a refusal runs nothing.
 
-use std::fs;
+use std::fs::{self, File};
+use std::time::SystemTime;
 
 use crate::estate::{ESN, Estate, HOST_TARGET, SOON, attempt};
 
@@ -275,4 +276,32 @@ fn a_bad_configuration_is_told_in_full_and_exits_78() {
         );
         assert!(said.text("error").contains("platform"), "{}", said.document);
     }
+}
+
+/// Its id is all that is left of an old attempt, and enough.
+#[test]
+fn the_journal_of_an_old_attempt_goes_with_the_next_order_and_it_starts_no_second_time() {
+    let estate = Estate::new();
+    estate.run(&attempt(1), "retry", &[]);
+    estate.comes_to(&attempt(1), "ended", SOON);
+    let detail = estate.result(&attempt(1)).text("detail").to_owned();
+    let journal = File::options()
+        .write(true)
+        .open(estate.journal(&attempt(1)))
+        .unwrap();
+    journal.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    estate.set("failed");
+    estate.run(&attempt(2), "retry", &[]);
+    estate.comes_to(&attempt(2), "ended", SOON);
+    assert!(!estate.journal(&attempt(1)).exists());
+    assert!(estate.journal(&attempt(2)).exists());
+    let told = estate.result(&attempt(1));
+    assert_eq!(told.text("status"), "ended");
+    assert_eq!(told.text("detail"), detail);
+    assert_eq!(estate.tombstone(&attempt(1)).text("status"), "ended");
+    estate.set("failed");
+    let again = estate.run(&attempt(1), "retry", &[]);
+    let reason = again.text("reason");
+    assert!(reason.contains("starts no second time"), "{reason}");
+    assert_eq!(estate.changes(), ["nopclearfail -m1 -r"; 2]);
 }

@@ -11,8 +11,8 @@ use rustix::io::Errno;
 use super::Finding;
 use crate::host::config::HostConfig;
 use crate::host::document::chain;
-use crate::host::journal;
 use crate::host::journal::story::Story;
+use crate::host::journal::{self, past};
 use crate::host::observe::holds;
 use crate::host::{kernel, liveness, result};
 
@@ -109,12 +109,14 @@ fn attempts(state_dir: &Path) -> Finding {
             Ok(_) => {}
         }
     }
-    if known.is_empty() && !journal::directory(state_dir).is_dir() {
-        return Finding::ok(NAME, "none is on record");
-    }
+    let past = match past::load(state_dir) {
+        Ok(past) => past.len(),
+        Err(error) => return unreadable(chain(&error)),
+    };
+    let on_record = known.len() + past;
     match fs::metadata(state_dir.join("fence.json")) {
-        Ok(_) => Finding::ok(NAME, format!("{} on record, none is open", known.len())),
-        Err(_) if known.is_empty() => Finding::ok(NAME, "none is on record"),
+        Ok(_) => Finding::ok(NAME, format!("{on_record} on record, none is open")),
+        Err(_) if on_record == 0 => Finding::ok(NAME, "none is on record"),
         Err(_) => Finding::not_ok(
             NAME,
             "fence.json is gone although attempts are on record",

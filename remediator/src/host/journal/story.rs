@@ -3,6 +3,7 @@
 
 use nshield::ModuleNumber;
 use nshield::runner::ProcessIdentity;
+use serde::{Deserialize, Serialize};
 use vcm_recovery::guard::Guard;
 use vcm_recovery::step::Step;
 
@@ -26,8 +27,9 @@ pub struct Story {
     pub end: Option<End>,
 }
 
-/// How an attempt ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// How an attempt ended. Kept on disk as it is in the list of [past](super::past) attempts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum End {
     /// Nothing was done.
     Refused {
@@ -221,6 +223,15 @@ impl Story {
                 });
                 begun.then_some(())
             }
+        }
+    }
+
+    /// What is left of an attempt whose journal is gone.
+    #[must_use]
+    pub fn ended(end: End) -> Self {
+        Self {
+            end: Some(end),
+            ..Self::default()
         }
     }
 
