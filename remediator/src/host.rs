@@ -13,6 +13,7 @@
 //! run       lock -> fence -> fresh look -> guards -> journal `accepted` -> answer -> steps
 //! resume    finishes the critical section of an attempt whose process died: when the remediator
 //!           asks, or all of them at boot (`resume-open`)
+//! pin       has the host obey another store, by hand
 //! result    what the journal of an attempt says; tombstone: that it will never start
 //! ```
 //!
@@ -39,6 +40,7 @@ pub mod liveness;
 pub mod lock;
 pub mod observe;
 pub mod permitted;
+pub mod pin;
 pub mod result;
 pub mod resume;
 pub mod run;

@@ -9,13 +9,14 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
-use vcm_recovery::ids::AttemptId;
+use vcm_recovery::ids::{AttemptId, StoreId};
 
 use super::check;
 use super::config::{ConfigError, HostConfig};
 use super::document::{Answered, Reported};
 use super::launch::{self, Detached, Launch, Purpose};
 use super::observe::{self, Depth, kept};
+use super::pin::{self, Reason};
 use super::sudoers::{self, UserName};
 use super::{result, resume, run, tombstone};
 use order::{ConfigArgs, DetachedArgs, KnownArgs, ResultArgs, RunArgs};
@@ -45,6 +46,9 @@ enum HostCommand {
     ResumeOpen(ConfigArgs),
     /// Makes sure that an attempt never starts, unless it already has.
     Tombstone(KnownArgs),
+    /// Has this host obey another store, when the one that it obeys is lost for good. Only as root on
+    /// the host itself, and never while an attempt or its critical section is open.
+    Pin(PinArgs),
     /// Checks every prerequisite and says what to do about each one that is not there. Changes
     /// nothing. Exits with 0 only when all of them are.
     Check(CheckArgs),
@@ -56,6 +60,20 @@ enum HostCommand {
     /// The detached process of `resume`.
     #[command(hide = true)]
     ResumeDetached(DetachedArgs<KnownArgs>),
+}
+
+/// Which store, and why.
+#[derive(Debug, Args)]
+struct PinArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// The store to obey from now on, a UUID: the new remediator logs it at its start, and the
+    /// refusals of this host name it.
+    #[arg(long)]
+    store: StoreId,
+    /// Why. It is written down on this host.
+    #[arg(long, value_name = "TEXT")]
+    reason: Reason,
 }
 
 /// How prerequisites are shown.
@@ -132,6 +150,7 @@ impl HostCommand {
                 let status = tombstone::tombstone(&config.state_dir, attempt, caller)?;
                 print(&Reported::new(attempt, status))?;
             }
+            Self::Pin(arguments) => pin(&arguments)?,
             Self::RunDetached(DetachedArgs { of, answer_to }) => {
                 log();
                 let detached = Detached::detach(answer_to.as_deref())?;
@@ -180,6 +199,16 @@ async fn check(arguments: &CheckArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
+fn pin(arguments: &PinArgs) -> anyhow::Result<()> {
+    pin::by_hand()?;
+    let config = HostConfig::load(&arguments.config.file)?;
+    // What sudo says; root itself where it says nothing.
+    let by = std::env::var("SUDO_USER").unwrap_or_else(|_| "root".to_owned());
+    let PinArgs { store, reason, .. } = arguments;
+    let pinned = pin::pin(&config.state_dir, *store, &by, reason)?;
+    Ok(print(&Pinned { pinned })?)
+}
+
 fn print_sudoers(arguments: &SudoersArgs) -> anyhow::Result<()> {
     let config = HostConfig::load(&arguments.config.file)?;
     let rules = sudoers::rules(&config, &arguments.user)?;
@@ -207,6 +236,12 @@ async fn launch(
         arguments,
     };
     Ok(print(&launch::launch(config, launch).await?)?)
+}
+
+/// A pin that was moved.
+#[derive(Serialize)]
+struct Pinned {
+    pinned: pin::Moved,
 }
 
 /// What came of finishing every open section.

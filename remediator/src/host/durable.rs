@@ -1,12 +1,13 @@
 //! Files that are whole or not there, also after a crash.
 
-use std::fs::{self, DirBuilder, File};
-use std::io::{self, Write as _};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 /// What the host runner keeps is for its own user only.
 const DIRECTORY_MODE: u32 = 0o700;
+const FILE_MODE: u32 = 0o600;
 
 /// Writes `bytes` to `path`, replacing what was there, so that a reader and a crash see the old
 /// content or the new one and nothing between.
@@ -21,6 +22,32 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
         return Err(error);
     }
     path.parent().map_or(Ok(()), sync_directory)
+}
+
+/// Appends lines behind those that were written whole, and makes them durable, also their file.
+///
+/// # Errors
+/// If any part of it failed; the lines then count as never written.
+pub fn append_lines(path: &Path, lines: &[u8]) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).read(true).write(true);
+    let mut file = options.mode(FILE_MODE).open(path)?;
+    let mut before = Vec::new();
+    file.read_to_end(&mut before)?;
+    let length = u64::try_from(whole_lines(&before).len()).map_err(io::Error::other)?;
+    file.set_len(length)?;
+    file.seek(SeekFrom::Start(length))?;
+    file.write_all(lines)?;
+    file.sync_all()?;
+    path.parent().map_or(Ok(()), sync_directory)
+}
+
+/// The lines that were written whole: the last one is torn when the machine stopped before it was
+/// synced.
+#[must_use]
+pub fn whole_lines(bytes: &[u8]) -> &[u8] {
+    let end = bytes.iter().rposition(|&byte| byte == b'\n');
+    end.and_then(|end| bytes.get(..=end)).unwrap_or_default()
 }
 
 fn write_and_sync(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -60,6 +87,17 @@ mod tests {
         write(&path, b"two").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn lines_are_appended_over_a_torn_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("past");
+        append_lines(&path, b"one\ntwo\nthr").unwrap();
+        append_lines(&path, b"four\n").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"one\ntwo\nfour\n");
+        assert_eq!(whole_lines(b"torn"), b"");
+        assert_eq!(whole_lines(b""), b"");
     }
 
     #[test]

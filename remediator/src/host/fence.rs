@@ -97,21 +97,46 @@ pub enum FenceError {
 /// # Errors
 /// [`FenceError`], and then nothing may be done.
 pub fn admit(state_dir: &Path, caller: Caller) -> Result<(), FenceError> {
-    let path = state_dir.join("fence.json");
-    let write = |source| FenceError::Write {
-        path: path.clone(),
-        source,
-    };
-    durable::create_directory(state_dir).map_err(write)?;
-    let _exclusive = exclusive(&state_dir.join("fence.lock")).map_err(write)?;
-    let before = read(state_dir, &path)?;
+    let _exclusive = alone(state_dir)?;
+    let before = read(state_dir)?;
     let after = rule(before, caller)?;
     if before == Some(after) {
         // Whoever wrote it may have died before it was durable.
-        return durable::sync_directory(state_dir).map_err(write);
+        let path = path(state_dir);
+        return durable::sync_directory(state_dir)
+            .map_err(|source| FenceError::Write { path, source });
     }
-    let json = serde_json::to_vec(&after).map_err(|error| write(error.into()))?;
-    durable::write(&path, &json).map_err(write)
+    keep(state_dir, &after)
+}
+
+/// Nobody is admitted meanwhile, as long as the value lives.
+pub(super) fn alone(state_dir: &Path) -> Result<File, FenceError> {
+    let path = state_dir.join("fence.lock");
+    durable::create_directory(state_dir)
+        .and_then(|()| exclusive(&path))
+        .map_err(|source| FenceError::Write { path, source })
+}
+
+/// Pins the host to a store, of which no start older than `epoch` is listened to. Only for who holds
+/// [`alone`].
+pub(super) fn write(state_dir: &Path, store: StoreId, epoch: Epoch) -> Result<(), FenceError> {
+    let fence = Fence {
+        schema: SCHEMA,
+        store: Some(store),
+        epoch,
+    };
+    keep(state_dir, &fence)
+}
+
+fn keep(state_dir: &Path, fence: &Fence) -> Result<(), FenceError> {
+    let path = path(state_dir);
+    let json = serde_json::to_vec(fence).map_err(io::Error::from);
+    json.and_then(|json| durable::write(&path, &json))
+        .map_err(|source| FenceError::Write { path, source })
+}
+
+fn path(state_dir: &Path) -> PathBuf {
+    state_dir.join("fence.json")
 }
 
 /// The fence after a request; `before` is absent on a host that nobody has asked yet. Pure.
@@ -136,8 +161,9 @@ pub fn rule(before: Option<Fence>, caller: Caller) -> Result<Fence, FenceError> 
     })
 }
 
-fn read(state_dir: &Path, path: &Path) -> Result<Option<Fence>, FenceError> {
-    let path = path.to_owned();
+/// What is kept; `None` on a host that nobody has asked yet.
+pub(super) fn read(state_dir: &Path) -> Result<Option<Fence>, FenceError> {
+    let path = path(state_dir);
     match fs::read(&path) {
         Ok(json) => serde_json::from_slice(&json)
             .ok()

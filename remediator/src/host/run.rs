@@ -95,7 +95,7 @@ async fn accept(config: &HostConfig, order: &Order) -> Result<(Journal, Accepted
     if let Some(known) = known(state_dir, order.attempt)? {
         return Err(known);
     }
-    nothing_open(state_dir, order.attempt)?;
+    nothing_open(state_dir, Some(order.attempt))?;
     forget_old(state_dir);
     let judged = match judge::judge(config, order).await {
         Ok(judged) => judged,
@@ -152,14 +152,15 @@ fn known(state_dir: &Path, attempt: AttemptId) -> Result<Option<Refusal>, Refusa
     Ok(known.then(|| Refusal::plain("this attempt is known here: it starts no second time")))
 }
 
-/// While anything of another attempt lives, or its critical section is open, nothing else runs.
-fn nothing_open(state_dir: &Path, attempt: AttemptId) -> Result<(), Refusal> {
+/// While anything of another attempt than this one lives, or its critical section is open, nothing
+/// else runs.
+pub(super) fn nothing_open(state_dir: &Path, attempt: Option<AttemptId>) -> Result<(), Refusal> {
     let boot_id = kernel::boot_id().map_err(Refusal::error)?;
     for other in journal::known(state_dir).map_err(Refusal::error)? {
         let Some(story) = result::story(state_dir, other).map_err(Refusal::error)? else {
             continue;
         };
-        if other == attempt {
+        if Some(other) == attempt {
             continue;
         }
         match story.blocks(|| liveness::lives(&story, &boot_id)) {

@@ -9,6 +9,7 @@ mod holds;
 mod hooks;
 mod orders;
 mod output;
+mod pin;
 mod processes;
 mod renumbering;
 mod restart;

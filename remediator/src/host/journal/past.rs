@@ -6,9 +6,8 @@
 //! journal is removed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Seek as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -16,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use vcm_recovery::ids::AttemptId;
 
 use super::story::End;
-use super::{FILE_MODE, JournalError, directory, durable, log_path, path};
+use super::{JournalError, directory, durable, log_path, path};
 
 /// The version of the lines that this build writes and reads.
 const SCHEMA: u32 = 1;
@@ -38,7 +37,8 @@ struct Line {
     end: End,
 }
 
-/// Reads how the attempts ended of which there is no journal any more.
+/// Reads how the attempts ended of which there is no journal any more. A line that is torn was not
+/// synced when the machine stopped, and then its journal is still there.
 ///
 /// # Errors
 /// If the file cannot be read or is not what was written. That it is not there means that there is
@@ -51,7 +51,7 @@ pub fn load(state_dir: &Path) -> Result<BTreeMap<AttemptId, End>, JournalError> 
         Err(source) => return Err(JournalError::Read { path, source }),
     };
     let mut ends = BTreeMap::new();
-    let lines = whole(&bytes).split_inclusive(|&byte| byte == b'\n');
+    let lines = durable::whole_lines(&bytes).split_inclusive(|&byte| byte == b'\n');
     for (index, line) in lines.enumerate() {
         let parsed = serde_json::from_slice(line).ok();
         let Some(Line { attempt, end, .. }) = parsed.filter(|line: &Line| line.schema == SCHEMA)
@@ -62,13 +62,6 @@ pub fn load(state_dir: &Path) -> Result<BTreeMap<AttemptId, End>, JournalError> 
         ends.insert(attempt, end);
     }
     Ok(ends)
-}
-
-/// The lines that were written whole. The last one is torn when the machine stopped before it was
-/// synced, and then its journal is still there.
-fn whole(bytes: &[u8]) -> &[u8] {
-    let end = bytes.iter().rposition(|&byte| byte == b'\n');
-    end.and_then(|end| bytes.get(..=end)).unwrap_or_default()
 }
 
 /// Removes the journals that are old or too many, of attempts that are over, and the logs beside
@@ -171,41 +164,34 @@ fn remove(path: &Path) {
     }
 }
 
-/// Appends lines and makes them durable, behind the ones that were written whole.
+/// Makes the ids durable.
 fn append(state_dir: &Path, ends: &[(AttemptId, End)]) -> Result<(), JournalError> {
     if ends.is_empty() {
         return Ok(());
     }
     let path = file(state_dir);
-    try_append(&path, ends)
-        .and_then(|()| durable::sync_directory(state_dir))
+    let lines = lines(ends).map_err(io::Error::from);
+    lines
+        .and_then(|lines| durable::append_lines(&path, &lines))
         .map_err(|source| JournalError::Write { path, source })
 }
 
-fn try_append(path: &Path, ends: &[(AttemptId, End)]) -> io::Result<()> {
+fn lines(ends: &[(AttemptId, End)]) -> serde_json::Result<Vec<u8>> {
     let mut lines = Vec::new();
     for (attempt, end) in ends {
         let (attempt, end) = (*attempt, end.clone());
+        let schema = SCHEMA;
         serde_json::to_writer(
             &mut lines,
             &Line {
-                schema: SCHEMA,
+                schema,
                 attempt,
                 end,
             },
         )?;
         lines.push(b'\n');
     }
-    let mut options = OpenOptions::new();
-    options.create(true).truncate(false).read(true).write(true);
-    let mut file: File = options.mode(FILE_MODE).open(path)?;
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-    let length = u64::try_from(whole(&bytes).len()).map_err(io::Error::other)?;
-    file.set_len(length)?;
-    file.seek(io::SeekFrom::Start(length))?;
-    file.write_all(&lines)?;
-    file.sync_all()
+    Ok(lines)
 }
 
 fn file(state_dir: &Path) -> PathBuf {
