@@ -5,7 +5,7 @@
 //! the fleet read. Nothing here is durable and nothing here decides.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use vcm_recovery::diagnosis::Diagnosis;
 use vcm_recovery::fleet::FleetView;
@@ -29,19 +29,40 @@ struct Hosts {
     in_flight: BTreeMap<HostName, Arc<HostState>>,
 }
 
+impl Hosts {
+    fn show(&mut self, state: Arc<HostState>) {
+        if FleetView::of(std::iter::once(&*state)) != FleetView::default() {
+            let name = state.host.clone();
+            self.in_flight.insert(name, Arc::clone(&state));
+        } else {
+            self.in_flight.remove(&state.host);
+        }
+        self.all.insert(state.host.clone(), state);
+    }
+
+    fn hide(&mut self, host: &HostName) {
+        self.all.remove(host);
+        self.in_flight.remove(host);
+    }
+}
+
 impl Board {
     /// Replaces what is shown of this host.
     pub fn publish(&self, state: Arc<HostState>) {
-        let counts = FleetView::of(std::iter::once(&*state)) != FleetView::default();
-        let mut hosts = self.hosts.write().unwrap_or_else(PoisonError::into_inner);
-        if counts {
-            hosts
-                .in_flight
-                .insert(state.host.clone(), Arc::clone(&state));
-        } else {
-            hosts.in_flight.remove(&state.host);
-        }
-        hosts.all.insert(state.host.clone(), state);
+        self.write().show(state);
+    }
+
+    /// Changes the state of a host, and what is shown of it. Nobody sees it half changed, and it is
+    /// copied only when somebody looks at it just now.
+    pub fn change(&self, state: &mut Arc<HostState>, change: impl FnOnce(&mut HostState)) {
+        let mut hosts = self.write();
+        hosts.hide(&state.host);
+        change(Arc::make_mut(state));
+        hosts.show(Arc::clone(state));
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Hosts> {
+        self.hosts.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Replaces what is shown of the fleet.
@@ -101,5 +122,27 @@ impl Board {
     pub fn host(&self, name: &HostName) -> Option<Arc<HostState>> {
         let hosts = self.hosts.read().unwrap_or_else(PoisonError::into_inner);
         hosts.all.get(name).cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vcm_recovery::ids::RequestId;
+
+    use super::*;
+
+    #[test]
+    fn a_state_is_changed_in_place_and_never_under_the_eyes_of_a_reader() {
+        let board = Board::default();
+        let mut state = Arc::new(HostState::new("tenant-1".parse().unwrap()));
+        board.publish(Arc::clone(&state));
+        let place = Arc::as_ptr(&state);
+        board.change(&mut state, |state| state.last_request = RequestId(1));
+        assert_eq!(Arc::as_ptr(&state), place);
+
+        let seen = board.all();
+        board.change(&mut state, |state| state.last_request = RequestId(2));
+        assert_eq!(seen[0].last_request, RequestId(1));
+        assert_eq!(board.all(), [state]);
     }
 }

@@ -134,6 +134,7 @@ impl Engine {
             let state = states
                 .remove(name)
                 .unwrap_or_else(|| Arc::new(HostState::new(name.clone())));
+            parts.board.publish(Arc::clone(&state));
             let mailbox = Arc::new(Mailbox::default());
             mailboxes.insert(name.clone(), Arc::clone(&mailbox));
             let host = actor::Host {

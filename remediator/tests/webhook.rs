@@ -797,11 +797,11 @@ async fn the_page_tells_of_incidents_and_escapes_what_it_shows() {
         guard: Guard::NetworkBad,
         verdict: Verdict::refuse_until(until, reason),
     }];
-    incident.ruling = Some(Ruling {
+    incident.ruling = Some(Arc::new(Ruling {
         standing: incident.standing,
         observation: None,
         verdicts,
-    });
+    }));
     state
         .pages
         .insert((target.clone(), PageReason::NetworkBad), NOW);

@@ -1,8 +1,9 @@
 //! The figures of the remediator as Markdown rows: durable acceptance over HTTP, many open
-//! incidents, growth of the store. `tests/bench remediator` runs it and adds the table's head.
+//! incidents, how soon a pause and a hold count, growth of the store. `tests/bench remediator` runs
+//! it and adds the table's head.
 //!
-//! Everything is measured on the shipped program and on the disk under `target/`. Figures only:
-//! nothing here passes or fails by how long it takes.
+//! Everything is measured on the disk under `target/`, and on the shipped program unless it is said
+//! otherwise. Figures only: nothing here passes or fails by how long it takes.
 
 #![expect(
     clippy::unwrap_used,
@@ -19,6 +20,7 @@ mod acceptance;
 mod alertmanager;
 mod growth;
 mod program;
+mod stop;
 
 /// How much is measured.
 #[derive(Clone, Copy)]
@@ -48,6 +50,8 @@ fn main() {
     let extent = if quick { QUICK } else { FULL };
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(acceptance::measure(extent));
+    let workers = Builder::new_multi_thread().enable_all().build().unwrap();
+    workers.block_on(stop::measure());
     runtime.block_on(growth::measure(extent.days));
 }
 

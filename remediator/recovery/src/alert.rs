@@ -160,24 +160,17 @@ impl Alert {
     /// The host by label `host`, or else by `instance`; a conflict between them names no host.
     fn host<'a>(&self, inventory: &'a Inventory) -> Result<&'a HostEntry, Ignored> {
         let unknown = |text: String| Err(Ignored::UnknownTarget(text));
-        let by_name = |text: &str| {
-            inventory
-                .hosts
-                .values()
-                .find(|host| host.name.as_str() == text)
-        };
+        let by_name = |text: &str| inventory.hosts.get(text);
         let by_instance = |text: &str| inventory.host_by_instance(text).or_else(|| by_name(text));
         match (self.label("host"), self.label("instance")) {
             (Some(host), instance) => {
                 let Some(entry) = by_name(host) else {
                     return unknown(format!("host {host:?} is not in the inventory"));
                 };
-                let other = instance.is_some_and(|instance| {
-                    let declared = entry
-                        .instance
-                        .as_ref()
-                        .is_some_and(|i| i.as_str() != instance);
-                    declared || by_instance(instance).is_some_and(|found| found.name != entry.name)
+                let other = instance.is_some_and(|instance| match &entry.instance {
+                    // The inventory has no instance twice.
+                    Some(declared) => declared.as_str() != instance,
+                    None => by_instance(instance).is_some_and(|found| found.name != entry.name),
                 });
                 if other {
                     return unknown(format!(

@@ -1,6 +1,7 @@
 //! The newest looks at a host, as the engine holds them in memory. A restart begins with none.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use nshield::ModuleNumber;
@@ -29,24 +30,62 @@ pub struct Look {
     pub seen: Result<Observation, String>,
 }
 
-impl Look {
+/// What stays of a look when there is a newer one: enough to tell how long something has held. Many
+/// hosts are looked at for a long time, so it is small.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PastLook {
+    /// When it was received, or when its failure was noticed.
+    pub at: Time,
+    /// `None` when the look itself failed.
+    seen: Option<PastSight>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct PastSight {
+    boot_id: Arc<str>,
+    started_boottime: u64,
+    finished_boottime: u64,
+    hardserver_uptime: Option<u64>,
+    hardserver: HardserverLook,
+    host: Condition,
+    /// By number; shared with the look before where nothing has changed.
+    modules: Arc<[PastModule]>,
+}
+
+/// What a past look showed of a module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct PastModule {
+    module: ModuleNumber,
+    condition: Condition,
+    network: Network,
+}
+
+impl PastLook {
     /// What a target looked like in this look.
     #[must_use]
     pub fn condition(&self, module: Option<ModuleNumber>) -> Condition {
-        self.seen
-            .as_ref()
-            .map_or(Condition::Unknown, |seen| seen.condition(module))
+        let seen = self.seen.as_ref().map(|seen| match module {
+            Some(module) => seen.module(module).map(|module| module.condition),
+            None => Some(seen.host),
+        });
+        seen.flatten().unwrap_or(Condition::Unknown)
+    }
+
+    /// The class of the network of a module, where the look showed the module.
+    fn network(&self, module: ModuleNumber) -> Option<Network> {
+        let module = self.seen.as_ref()?.module(module)?;
+        Some(module.network)
     }
 
     /// What the hardserver looked like, where the look succeeded.
     fn hardserver(&self) -> Option<HardserverLook> {
-        self.seen.as_ref().ok().map(|seen| seen.hardserver)
+        self.seen.as_ref().map(|seen| seen.hardserver)
     }
 
     /// Whether this look and a later one are of one boot of the host and, as far as both know it,
     /// of one start of its hardserver. What was true before either ended says nothing of now.
     fn same_start(&self, later: &Self) -> bool {
-        let (Ok(first), Ok(second)) = (&self.seen, &later.seen) else {
+        let (Some(first), Some(second)) = (&self.seen, &later.seen) else {
             return false;
         };
         if first.boot_id != second.boot_id {
@@ -64,10 +103,43 @@ impl Look {
     }
 }
 
-/// The looks, oldest first.
+impl PastSight {
+    /// What stays of `seen`; what is as in the look `before` is shared with it.
+    fn of(seen: &Observation, before: Option<&Self>) -> Self {
+        let modules = seen.modules.iter().map(|(module, look)| PastModule {
+            module: *module,
+            condition: seen.module_condition(*module),
+            network: look.network.class(),
+        });
+        let modules: Vec<PastModule> = modules.collect();
+        let same_modules = before.filter(|before| *before.modules == *modules);
+        let same_boot = before.filter(|before| *before.boot_id == *seen.boot_id);
+        Self {
+            boot_id: same_boot.map_or_else(
+                || Arc::from(seen.boot_id.as_str()),
+                |before| Arc::clone(&before.boot_id),
+            ),
+            started_boottime: seen.started_boottime,
+            finished_boottime: seen.finished_boottime,
+            hardserver_uptime: seen.hardserver_uptime,
+            hardserver: seen.hardserver,
+            host: seen.host_condition(),
+            modules: same_modules
+                .map_or_else(|| modules.into(), |before| Arc::clone(&before.modules)),
+        }
+    }
+
+    fn module(&self, module: ModuleNumber) -> Option<&PastModule> {
+        let place = self.modules.binary_search_by_key(&module, |m| m.module);
+        place.ok().and_then(|place| self.modules.get(place))
+    }
+}
+
+/// The looks: the newest in full, and what stays of each, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Evidence {
-    looks: VecDeque<Look>,
+    looks: VecDeque<PastLook>,
+    newest: Option<Look>,
 }
 
 impl Evidence {
@@ -80,13 +152,17 @@ impl Evidence {
         {
             self.looks.pop_front();
         }
-        self.looks.push_back(look);
+        let before = self.looks.back().and_then(|look| look.seen.as_ref());
+        let seen = look.seen.as_ref().ok();
+        let seen = seen.map(|seen| PastSight::of(seen, before));
+        self.looks.push_back(PastLook { at: look.at, seen });
+        self.newest = Some(look);
     }
 
     /// The newest look.
     #[must_use]
-    pub fn newest(&self) -> Option<&Look> {
-        self.looks.back()
+    pub const fn newest(&self) -> Option<&Look> {
+        self.newest.as_ref()
     }
 
     /// The newest look, when it succeeded.
@@ -96,14 +172,15 @@ impl Evidence {
     }
 
     /// Looks at or after `from`, oldest first.
-    pub fn looks_from(&self, from: Time) -> impl DoubleEndedIterator<Item = &Look> {
+    pub fn looks_from(&self, from: Time) -> impl DoubleEndedIterator<Item = &PastLook> {
         self.looks.iter().filter(move |look| look.at >= from)
     }
 
     /// What the target looked like in the newest look.
     #[must_use]
     pub fn condition(&self, module: Option<ModuleNumber>) -> Condition {
-        self.newest()
+        self.looks
+            .back()
             .map_or(Condition::Unknown, |look| look.condition(module))
     }
 
@@ -129,14 +206,10 @@ impl Evidence {
     /// look in memory is without one, or no reply was seen since.
     #[must_use]
     pub fn network_back_at(&self, module: ModuleNumber) -> Option<Time> {
-        let network = |look: &Look| {
-            let seen = look.seen.as_ref().ok()?;
-            Some(seen.modules.get(&module)?.network.class())
-        };
         let mut looks = self.looks.iter().rev();
         let mut back_at = None;
         let lost = looks.any(|look| {
-            match network(look) {
+            match look.network(module) {
                 Some(Network::Bad) => return true,
                 Some(Network::Good | Network::Degraded) => back_at = Some(look.at),
                 Some(Network::NotApplicable | Network::Unknown) | None => {}
@@ -162,8 +235,8 @@ impl Evidence {
     }
 
     /// Whether `holds` for the looks of one start over at least `span`, to the newest.
-    fn proven(&self, span: Duration, holds: impl Fn(&Look) -> bool) -> bool {
-        let Some(newest) = self.newest() else {
+    fn proven(&self, span: Duration, holds: impl Fn(&PastLook) -> bool) -> bool {
+        let Some(newest) = self.looks.back() else {
             return false;
         };
         self.run_start(|look| holds(look) && look.same_start(newest))
@@ -172,7 +245,7 @@ impl Evidence {
 
     /// When the unbroken run of looks up to the newest for which `holds` began. A gap in observing
     /// breaks the run: what happened in it is not known.
-    fn run_start(&self, holds: impl Fn(&Look) -> bool) -> Option<Time> {
+    fn run_start(&self, holds: impl Fn(&PastLook) -> bool) -> Option<Time> {
         let mut start: Option<Time> = None;
         for look in self.looks.iter().rev() {
             let gap = start.map_or(Duration::ZERO, |later| later.since(look.at));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -38,8 +39,9 @@ pub struct Incident {
     pub blocked: BTreeMap<Guard, Time>,
     /// When each guard that stood in the way ceased to.
     pub unblocked: BTreeMap<Guard, Time>,
-    /// The newest ruling: every verdict that is not a plain pass.
-    pub ruling: Option<Ruling>,
+    /// The newest ruling: every verdict that is not a plain pass. Modules that fail together are
+    /// ruled alike, and share one.
+    pub ruling: Option<Arc<Ruling>>,
     /// The attempts that count for this incident, oldest first.
     pub attempts: Vec<AttemptId>,
     /// What a person is asked, or has answered and was not used yet.

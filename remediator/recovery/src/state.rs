@@ -2,6 +2,7 @@
 //! decides anew, so replay and live running are the same function.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::alert::{self, AlertView, Fact, FactRecord};
@@ -349,6 +350,7 @@ impl HostState {
     }
 
     fn ruled(&mut self, target: &Target, ruling: &Ruling, time: Time) {
+        let ruling = self.shared(ruling);
         let Some(incident) = self.incidents.get_mut(target) else {
             return;
         };
@@ -379,7 +381,14 @@ impl HostState {
         }
         incident.blocked = blocked;
         incident.standing = ruling.standing;
-        incident.ruling = Some(ruling.clone());
+        incident.ruling = Some(ruling);
+    }
+
+    /// This ruling, or the equal one of another incident: they are most of what a state holds.
+    fn shared(&self, ruling: &Ruling) -> Arc<Ruling> {
+        let mut known = self.incidents.values().filter_map(|i| i.ruling.as_ref());
+        let same = known.find(|known| ***known == *ruling);
+        same.map_or_else(|| Arc::new(ruling.clone()), Arc::clone)
     }
 
     fn closed(&mut self, target: &Target, closing: &Closing) {

@@ -112,7 +112,7 @@ impl Judged<'_> {
         let condition = if restarted_down {
             Condition::Failed
         } else {
-            newest.condition(self.module())
+            self.evidence.condition(self.module())
         };
         Some((newest.at, condition))
     }

@@ -57,7 +57,7 @@ pub(super) struct Actor {
     pub(super) host: Host,
     mailbox: Arc<Mailbox>,
     fleet: Arc<FleetMailbox>,
-    /// The one copy of it, which the board shows.
+    /// The one copy of it, which the board shows; changed by [`crate::board::Board::change`].
     pub(super) state: Arc<HostState>,
     pub(super) evidence: Evidence,
     pace: Pace,
@@ -181,13 +181,14 @@ impl Actor {
     fn take_in(&mut self) -> Vec<Ordered<HostOrder>> {
         let delivered = self.mailbox.take();
         self.look_wanted |= !delivered.events.is_empty();
-        for fact in &delivered.facts {
-            Arc::make_mut(&mut self.state).deliver(fact);
+        if !delivered.facts.is_empty() {
+            self.parts.board.change(&mut self.state, |state| {
+                delivered.facts.iter().for_each(|fact| state.deliver(fact));
+            });
         }
         for event in &delivered.events {
             self.apply(event);
         }
-        self.publish();
         delivered.orders
     }
 
@@ -299,23 +300,20 @@ impl Actor {
         for event in &events {
             self.apply(event);
         }
-        self.publish();
         self.fleet.host_changed();
         Ok(events)
     }
 
-    /// Applies one stored event.
+    /// Applies one stored event; whoever looks sees it from now on.
     pub(super) fn apply(&mut self, event: &Event) {
         log(event);
         (self.parts.on_event)(event, Some(&self.state));
-        Arc::make_mut(&mut self.state).apply(event);
+        self.parts
+            .board
+            .change(&mut self.state, |state| state.apply(event));
         if frees_a_budget(&event.entry.change) {
             self.fleet.budget_freed();
         }
-    }
-
-    pub(super) fn publish(&self) {
-        self.parts.board.publish(Arc::clone(&self.state));
     }
 
     /// Carries out what was decided.

@@ -42,7 +42,6 @@ impl Actor {
         for event in &reserved {
             self.apply(event);
         }
-        self.publish();
         if again.proposal.as_ref() != Some(proposal) {
             let reason = "the decision did not stand with the budget held".to_owned();
             return self

@@ -49,7 +49,8 @@ impl Surroundings {
 impl EngineParts {
     /// The newest known state of everything. What is in flight and a pause are always the newest
     /// known; storms and loads may be [`VIEW_FRESH`] old.
-    pub(super) fn fleet_view(&self, now: Time) -> FleetView {
+    #[must_use]
+    pub fn fleet_view(&self, now: Time) -> FleetView {
         let fleet = self.board.fleet();
         let (storms, loads) = self.slow_view(now);
         let around = &self.surroundings;

@@ -73,7 +73,7 @@ pub(super) fn next(before: &Hash, row: &Row) -> Hash {
         hasher.update([u8::from(column.is_some())]);
         let text = column.unwrap_or_default();
         hasher.update((text.len() as u64).to_be_bytes());
-        hasher.update(text);
+        hasher.update(text.as_bytes());
     }
     Hash(hasher.finalize().into())
 }

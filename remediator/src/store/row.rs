@@ -1,5 +1,7 @@
 //! An event as a row of the table, and back.
 
+use std::borrow::Cow;
+
 use nshield::ModuleNumber;
 use serde::Deserialize as _;
 use serde::de::IntoDeserializer as _;
@@ -66,18 +68,19 @@ impl Row {
     }
 
     /// The columns in table order, as the hash chain takes them.
-    pub(super) fn columns(&self) -> [Option<String>; 10] {
+    pub(super) fn columns(&self) -> [Option<Cow<'_, str>>; 10] {
+        let number = |number: i64| Cow::from(number.to_string());
         [
-            Some(self.seq.to_string()),
-            Some(self.schema.to_string()),
-            Some(self.time.to_string()),
-            Some(self.epoch.to_string()),
-            self.host.clone(),
-            self.target_host.clone(),
-            self.target_module.map(|module| module.to_string()),
-            self.incident.clone(),
-            Some(self.kind.clone()),
-            Some(self.body.clone()),
+            Some(number(self.seq)),
+            Some(number(self.schema.into())),
+            Some(number(self.time)),
+            Some(number(self.epoch)),
+            self.host.as_deref().map(Cow::from),
+            self.target_host.as_deref().map(Cow::from),
+            self.target_module.map(number),
+            self.incident.as_deref().map(Cow::from),
+            Some(Cow::from(&self.kind)),
+            Some(Cow::from(&self.body)),
         ]
     }
 

@@ -169,14 +169,11 @@ fn write_recovery(counts: &Counts, out: &mut Families<'_>) -> fmt::Result {
 
 fn write_attempts(attempts: &Tallies, out: &mut Families<'_>) -> fmt::Result {
     let now = attempts.now();
-    let families: [(_, fn(Tally) -> u64); 3] = [
-        (&ATTEMPTS, |tally| tally.started),
-        (&ATTEMPTS_FAILED, |tally| tally.failed),
-        (&ATTEMPTS_UNKNOWN, |tally| tally.unknown),
-    ];
-    for (metric, count) in families {
+    let mut write = |metric, count: fn(Tally) -> u64| {
         let series = now.series(attempts.inventory());
-        out.counter(metric, series.map(|(labels, tally)| (labels, count(tally))))?;
-    }
-    Ok(())
+        out.counter(metric, series.map(|(labels, tally)| (labels, count(tally))))
+    };
+    write(&ATTEMPTS, |tally| tally.started)?;
+    write(&ATTEMPTS_FAILED, |tally| tally.failed)?;
+    write(&ATTEMPTS_UNKNOWN, |tally| tally.unknown)
 }
