@@ -1,5 +1,6 @@
 //! The arguments of `vcm-remediator host ...`, and the one JSON document that each of them prints.
 
+mod log;
 mod order;
 
 use std::ffi::OsString;
@@ -152,13 +153,13 @@ impl HostCommand {
             }
             Self::Pin(arguments) => pin(&arguments)?,
             Self::RunDetached(DetachedArgs { of, answer_to }) => {
-                log();
+                log::init();
                 let detached = Detached::detach(answer_to.as_deref())?;
                 let config = HostConfig::load(&of.config.file)?;
                 run::run(&config, &of.order(), &detached).await?;
             }
             Self::ResumeDetached(DetachedArgs { of, answer_to }) => {
-                log();
+                log::init();
                 let detached = Detached::detach(answer_to.as_deref())?;
                 let config = HostConfig::load(&of.config.file)?;
                 let caller = of.caller();
@@ -167,15 +168,6 @@ impl HostCommand {
         }
         Ok(ExitCode::SUCCESS)
     }
-}
-
-/// The detached process writes its log to the file of its attempt, which is its standard error.
-fn log() {
-    let subscriber = tracing_subscriber::fmt()
-        .with_writer(io::stderr)
-        .with_ansi(false);
-    // Fails only where a log is there already.
-    let _ = subscriber.try_init();
 }
 
 async fn observe(arguments: &ConfigArgs) -> anyhow::Result<()> {
@@ -216,7 +208,7 @@ fn print_sudoers(arguments: &SudoersArgs) -> anyhow::Result<()> {
 }
 
 async fn resume_open(arguments: &ConfigArgs) -> anyhow::Result<()> {
-    log();
+    log::init();
     let _handled = launch::handle_signals()?;
     let config = HostConfig::load(&arguments.file)?;
     let resumed = resume::resume_open(&config).await?;

@@ -32,6 +32,9 @@ use answer::AnswerSocket;
 pub use detached::{DetachError, Detached, handle_signals};
 pub use systemd::{MANAGER_DIRECTORY, unit_name};
 
+/// Where the log of a process goes that must run and whose own log cannot be opened.
+pub(super) const NO_LOG: &str = "/dev/null";
+
 /// The longest answer, in bytes.
 const ANSWER_MAX: u64 = 64 << 10;
 
@@ -115,11 +118,7 @@ pub enum LaunchError {
 pub async fn launch(config: &HostConfig, launch: Launch) -> Result<Answered, LaunchError> {
     let state_dir = &config.state_dir;
     let deadline = config.deadlines.enquiry + ANSWER_MARGIN;
-    let log = journal::log_path(state_dir, launch.attempt);
-    let stderr = open_log(state_dir, &log).map_err(|source| LaunchError::Log {
-        path: log.clone(),
-        source,
-    })?;
+    let (stderr, log) = log_of(state_dir, &launch)?;
     let until = Instant::now() + deadline;
     let attempt = launch.attempt;
     let answer = match config.launcher {
@@ -153,6 +152,22 @@ async fn read(from: impl AsyncRead + Unpin) -> io::Result<Vec<u8>> {
     let mut answer = Vec::new();
     from.take(ANSWER_MAX).read_to_end(&mut answer).await?;
     Ok(answer)
+}
+
+/// The log of the process. A section is finished whether that can be logged or not.
+fn log_of(state_dir: &Path, launch: &Launch) -> Result<(File, PathBuf), LaunchError> {
+    let path = journal::log_path(state_dir, launch.attempt);
+    match open_log(state_dir, &path) {
+        Ok(file) => Ok((file, path)),
+        Err(source) if launch.purpose == Purpose::Run => Err(LaunchError::Log { path, source }),
+        Err(_) => {
+            let path = PathBuf::from(NO_LOG);
+            match OpenOptions::new().write(true).open(&path) {
+                Ok(file) => Ok((file, path)),
+                Err(source) => Err(LaunchError::Log { path, source }),
+            }
+        }
+    }
 }
 
 fn open_log(state_dir: &Path, path: &Path) -> io::Result<File> {

@@ -2,10 +2,12 @@
 //! them run side by side in one test.
 
 use std::fs;
+use std::io::{BufReader, Read as _};
 use std::thread;
 
 use nshield::runner::ProcessIdentity;
 use rustix::process::Signal;
+use serde_json::Value;
 use vcm_recovery::ids::{Epoch, ObservationId};
 use vcm_recovery::step::Step;
 use vcm_recovery::tier::Rung;
@@ -13,7 +15,7 @@ use vcm_remediator::host::journal::Journal;
 use vcm_remediator::host::journal::record::{Accepted, Record, StepExit};
 
 use crate::estate::{
-    AFTER_THE_WAIT, EFFECTS, ESN, Estate, SOON, STORE, attempt, eventually, kill, lives,
+    AFTER_THE_WAIT, EFFECTS, ESN, Estate, SOON, STORE, attempt, eventually, kill, lives, order,
 };
 
 /// The vendor's wait, in milliseconds.
@@ -34,6 +36,9 @@ fn clear_waits_and_survives_death_at_every_point() {
         scope.spawn(clear_that_never_works);
         scope.spawn(finished_at_boot);
         scope.spawn(hook_behind_a_clear);
+        scope.spawn(no_space_for_the_log);
+        scope.spawn(killed_without_space_for_the_log);
+        scope.spawn(resumed_without_a_log);
         let journal = scope.spawn(whole_clear).join().unwrap();
         for records in 0..journal.len() {
             let prefix = journal[..records].concat();
@@ -275,6 +280,78 @@ fn hook_behind_a_clear() {
     assert_eq!(never_hasty(&estate), [ENTER, CLEAR, "reload"]);
     let hooked = fs::read_to_string(estate.path().join("hooked")).unwrap();
     assert_eq!(hooked.trim(), format!("1 {ESN}"));
+}
+
+/// The detached process, with a log on a disk that is full.
+fn detached_on_a_full_disk(estate: &Estate, words: &[String]) -> Value {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let full = fs::OpenOptions::new().append(true).open("/dev/full");
+    let mut child = estate.start_logging_to(&words, full.unwrap().into());
+    let mut answer = String::new();
+    let stdout = child.stdout.take().unwrap();
+    BufReader::new(stdout).read_to_string(&mut answer).unwrap();
+    // Nobody else asks for its status, and without that it never counts as gone.
+    thread::spawn(move || child.wait());
+    serde_json::from_str(&answer).unwrap()
+}
+
+fn accepted_clear_on_a_full_disk(estate: &Estate) {
+    let observation = estate.observe();
+    let mut words = order(&observation, &attempt(1), "clear", &[]);
+    words[0] = "run-detached".to_owned();
+    let answer = detached_on_a_full_disk(estate, &words);
+    assert_eq!(answer["answer"], "accepted", "{answer}");
+}
+
+fn no_space_for_the_log() {
+    let estate = Estate::new();
+    accepted_clear_on_a_full_disk(&estate);
+    estate.comes_to(&attempt(1), "ended", AFTER_THE_WAIT);
+    assert_eq!(never_hasty(&estate), [ENTER, CLEAR]);
+}
+
+/// A refusal is logged as well, and its caller hears of it.
+fn killed_without_space_for_the_log() {
+    let estate = Estate::new();
+    let script = format!("[ \"$2\" = -M ] && kill -9 $PPID\n{EFFECTS}");
+    estate.tool("bin/nopclearfail", &script);
+    accepted_clear_on_a_full_disk(&estate);
+    dies(&estate);
+    let resume = |epoch: &str| {
+        let words = ["resume-detached", "--attempt", &attempt(1)];
+        let caller = ["--epoch", epoch, "--store", STORE];
+        let words = words.into_iter().chain(caller).map(str::to_owned);
+        detached_on_a_full_disk(&estate, &words.collect::<Vec<_>>())
+    };
+    let refused = resume("4");
+    assert_eq!(refused["answer"], "refused", "{refused}");
+    let accepted = resume("5");
+    assert_eq!(accepted["answer"], "accepted", "{accepted}");
+    estate.comes_to(&attempt(1), "ended", AFTER_THE_WAIT);
+    assert_eq!(never_hasty(&estate), [ENTER, CLEAR]);
+}
+
+/// The log cannot even be opened: what begins is refused, what was begun is finished.
+fn resumed_without_a_log() {
+    let estate = Estate::new();
+    let script = format!("[ \"$2\" = -M ] && kill -9 $PPID\n{EFFECTS}");
+    estate.tool("bin/nopclearfail", &script);
+    let log = |number| {
+        let name = format!("state/attempts/{}.log", attempt(number));
+        estate.path().join(name)
+    };
+    accepted_clear(&estate);
+    dies(&estate);
+    fs::create_dir(log(3)).unwrap();
+    let refused = estate.run(&attempt(3), "retry", &[]);
+    assert!(
+        refused.text("error").contains("log"),
+        "{}",
+        refused.document
+    );
+    fs::remove_file(log(1)).unwrap();
+    fs::create_dir(log(1)).unwrap();
+    assert_eq!(resumes(&estate), [ENTER, CLEAR]);
 }
 
 /// `-M` and two `-c` were issued, and the runner died: one more, and then it is given up.

@@ -172,11 +172,15 @@ impl Estate {
         fs::write(self.path().join("down"), "").unwrap();
     }
 
+    pub(crate) fn start(&self, words: &[&str]) -> Child {
+        self.start_logging_to(words, Stdio::piped())
+    }
+
     #[expect(
         clippy::disallowed_methods,
         reason = "the program under test is started as its callers start it"
     )]
-    pub(crate) fn start(&self, words: &[&str]) -> Child {
+    pub(crate) fn start_logging_to(&self, words: &[&str], log: Stdio) -> Child {
         Command::new(env!("CARGO_BIN_EXE_vcm-remediator"))
             .arg("host")
             .arg(words[0])
@@ -185,7 +189,7 @@ impl Estate {
             .args(&words[1..])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stderr(log)
             .spawn()
             .unwrap()
     }
