@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use nshield::{Esn, ModuleNumber, ModuleState};
-use vcm_recovery::observation::{HardserverLook, Observation};
+use vcm_recovery::observation::{Condition, HardserverLook, ModuleLook, Observation};
 use vcm_recovery::step::{CLEAR_WAIT_MIN, Step};
 
 use super::config::HostConfig;
@@ -98,26 +98,38 @@ pub fn decide(seen: Seen, clears: usize, waited: bool) -> Next {
     }
 }
 
-/// What a look showed of a module.
+/// What a look showed of a module. Whatever else was not printed, a serial number that was printed
+/// says whose number this is now, and the state of a module that was printed is its state.
 #[must_use]
 pub fn seen(look: &Observation, module: ModuleNumber, esn: Option<&Esn>) -> Seen {
-    if look.hardserver != HardserverLook::Up || !look.complete {
+    if look.hardserver != HardserverLook::Up {
         return Seen::Unknown;
     }
-    let is_ours = |found: &Option<Esn>| esn.is_some() && found.as_ref() == esn;
-    let other = |found: &Option<Esn>| esn.is_some() && found.is_some() && found.as_ref() != esn;
-    let moved = look
-        .modules
-        .iter()
-        .any(|(&number, at)| number != module && is_ours(&at.esn));
-    let Some(at) = look.modules.get(&module) else {
-        return Seen::Unknown;
-    };
-    if moved || other(&at.esn) {
+    if renumbered(look, module, esn) {
         return Seen::Renumbered;
     }
+    look.modules.get(&module).map_or(Seen::Unknown, state)
+}
+
+/// Whether the number is another module's now, or ours has another number.
+fn renumbered(look: &Observation, module: ModuleNumber, esn: Option<&Esn>) -> bool {
+    let Some(ours) = esn else { return false };
+    look.modules
+        .iter()
+        .filter_map(|(&number, at)| Some((number, at.esn.as_ref()?)))
+        .any(|(number, found)| (number == module) != (found == ours))
+}
+
+fn state(at: &ModuleLook) -> Seen {
     match at.state {
-        ModuleState::Operational => Seen::Operational,
+        ModuleState::Operational => match at.condition() {
+            Condition::Healthy => Seen::Operational,
+            Condition::HardwareFault => Seen::Other(ModuleState::Error),
+            Condition::Failed
+            | Condition::Recovering
+            | Condition::InService
+            | Condition::Unknown => Seen::Unknown,
+        },
         ModuleState::Maintenance | ModuleState::PreMaintenance => Seen::Maintenance,
         ModuleState::Initialization
         | ModuleState::PreInitialization

@@ -62,3 +62,24 @@ fn a_clear_whose_module_got_another_number_meanwhile_is_not_finished_on_a_strang
     assert!(detail.contains("belongs to another module"), "{detail}");
     assert_eq!(estate.changes(), ["nopclearfail -m1 -M"]);
 }
+
+/// The module of the clear is gone from the output, and the one behind it has its number: the look is
+/// incomplete, and it shows all the same whose number it is.
+#[test]
+fn a_clear_whose_module_is_gone_is_not_finished_on_the_one_that_has_its_number_now() {
+    let estate = Estate::new();
+    estate.with_second_module();
+    let said = estate.run(&attempt(1), "clear", &[]);
+    assert_eq!(said.text("answer"), "accepted", "{}", said.document);
+    crate::estate::eventually("-M is over", SOON, || {
+        estate
+            .records(&attempt(1))
+            .contains(&"step_finished".to_owned())
+    });
+    estate.set_section("module.txt", 1, OTHER_ESN, "none");
+    std::fs::write(estate.path().join("second.txt"), "").unwrap();
+    let result = estate.comes_to(&attempt(1), "ended", crate::estate::AFTER_THE_WAIT);
+    let detail = result["detail"].as_str().unwrap();
+    assert!(detail.contains("belongs to another module"), "{detail}");
+    assert_eq!(estate.changes(), ["nopclearfail -m1 -M"]);
+}

@@ -206,11 +206,6 @@ fn sees_the_module_by_state_and_never_another_one_in_its_place() {
         );
     }
     let healthy = look(&entry(3, "operational", ours));
-    let incomplete = Observation {
-        complete: false,
-        ..healthy.clone()
-    };
-    assert_eq!(seen(&incomplete, module(), Some(&esn)), Seen::Unknown);
     let hardserver = HardserverLook::SuspectedDown;
     let down = Observation {
         hardserver,
@@ -222,4 +217,78 @@ fn sees_the_module_by_state_and_never_another_one_in_its_place() {
         Seen::Operational,
         "no ESN is known"
     );
+}
+
+/// A module that is gone from the output makes a look incomplete, and that is when numbers change.
+#[test]
+fn an_incomplete_look_still_shows_whose_a_number_is_and_what_works() {
+    let esn: Esn = "1A2B-05E0-D947".parse().unwrap();
+    let (ours, others) = ("\"1A2B-05E0-D947\"", "\"9999-05E0-D947\"");
+    let third = "\"7777-05E0-D947\"";
+    let table = [
+        // Ours is gone, the one behind it has moved up.
+        (
+            vec![entry(3, "operational", others), entry(4, "unknown", "null")],
+            Seen::Renumbered,
+        ),
+        // Ours has moved up, its number is gone.
+        (
+            vec![entry(2, "maintenance", ours), entry(3, "unknown", "null")],
+            Seen::Renumbered,
+        ),
+        // Another one is gone, ours works and gets no second command.
+        (
+            vec![entry(2, "unknown", "null"), entry(3, "operational", ours)],
+            Seen::Operational,
+        ),
+        (
+            vec![entry(2, "unknown", "null"), entry(3, "maintenance", ours)],
+            Seen::Maintenance,
+        ),
+        (
+            vec![entry(2, "operational", third), entry(3, "unknown", "null")],
+            Seen::Unknown,
+        ),
+        (Vec::new(), Seen::Unknown),
+    ];
+    for (modules, expected) in table {
+        let look = Observation {
+            complete: false,
+            ..look(&modules.join(","))
+        };
+        assert_eq!(seen(&look, module(), Some(&esn)), expected, "{modules:?}");
+    }
+}
+
+/// Everywhere else such a module counts as unknown or as a fault, so that it does not here count as
+/// cleared by somebody else, which would leave out `-c`.
+#[test]
+fn what_is_operational_only_by_its_mode_is_not_taken_for_working() {
+    let shown = |connection: &str, hardware: &str| {
+        let text = entry(3, "operational", "null");
+        let text = text.replace(
+            "\"connection_ok\":null",
+            &format!("\"connection_ok\":{connection}"),
+        );
+        text.replace(
+            "\"hardware_ok\":null",
+            &format!("\"hardware_ok\":{hardware}"),
+        )
+    };
+    for (connection, hardware, expected) in [
+        ("true", "true", Seen::Operational),
+        ("null", "null", Seen::Operational),
+        ("false", "true", Seen::Unknown),
+        ("false", "null", Seen::Unknown),
+        ("true", "false", Seen::Other(ModuleState::Error)),
+    ] {
+        let look = look(&shown(connection, hardware));
+        assert_eq!(
+            seen(&look, module(), None),
+            expected,
+            "connection {connection}, hardware {hardware}"
+        );
+        let clears = matches!(decide(expected, 0, true), Next::Clear);
+        assert_eq!(clears, expected != Seen::Operational);
+    }
 }
