@@ -103,7 +103,7 @@ enum Broken {
     StartsForgotten,
     /// A resume does not wait.
     WaitForgotten,
-    /// A command that outlived its deadline is not looked after.
+    /// A command that outlives its deadline is not waited for.
     LateCommandForgotten,
     /// A record that could not be written is left out, and what follows it is written.
     UnwrittenForgotten,
@@ -202,6 +202,10 @@ fn quick() -> Vec<(&'static str, Host)> {
         (
             "runner: a clear, its disk failing, its commands late",
             host(&[Rung::Clear], [0, 0, 1, 1, 0]),
+        ),
+        (
+            "runner: a clear, killed, its commands late",
+            host(&[Rung::Clear], [1, 0, 0, 1, 0]),
         ),
         (
             "runner: a restart, killed",

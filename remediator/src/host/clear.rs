@@ -4,6 +4,12 @@
 //! its end whatever happens, and `host resume` takes it up again after a crash: wait the vendor's
 //! 30 s, look, `-c` unless the module works; look again, and repeat `-c` while it stays in
 //! maintenance. What to do is decided in [`decide`], which is pure.
+//!
+//! The wait is counted from the end of `-M`, and nothing is issued beside a command that lives: a
+//! `-M` that takes its effect behind a `-c` would leave the module in maintenance. Behind sudo a
+//! command that ignores its end cannot be ended by us, and is waited for without a limit. People
+//! hear of it all the same: `host result` says `still_running`, and the remediator raises the page
+//! `critical_section` when a clear has not ended 60 s after its wait should have been over.
 
 use std::time::Duration;
 
@@ -156,10 +162,12 @@ pub fn progress(story: &Story, module: ModuleNumber, wait: Duration, now: &Momen
         Some(clear) => (Some(*clear), CLEAR_SPACING),
         None => (entered, wait.max(CLEAR_WAIT_MIN)),
     };
+    // Earlier versions wrote that a step lives on as its end. Whoever asks has seen that nothing of
+    // it lives any more, but not since when.
     let ended = last
         .and_then(|step| step.finished.as_ref())
-        .map(|finished| &finished.at);
-    let since = ended.and_then(|ended| ended.until(now)).unwrap_or(0);
+        .filter(|finished| finished.exit != StepExit::StillRunning);
+    let since = ended.and_then(|ended| ended.at.until(now)).unwrap_or(0);
     Progress {
         module,
         esn: story
@@ -183,9 +191,7 @@ pub async fn run(
     module: ModuleNumber,
     esn: Option<Esn>,
 ) -> Result<Result<SectionEnd, String>, JournalError> {
-    let entered = steps
-        .command_until_deadline(Step::EnterMaintenance(module))
-        .await?;
+    let entered = steps.command(Step::EnterMaintenance(module)).await?;
     if let StepExit::NeverStarted(reason) = entered {
         return Ok(Err(reason));
     }
@@ -223,20 +229,10 @@ pub async fn finish(
         });
         tracing::info!(%module, ?seen, clears = progress.clears, "looked at the module");
         match decide(seen, progress.clears, waited) {
-            Next::Stop(end) => {
-                if !steps.all_gone().await? {
-                    return Ok(end);
-                }
-                // A command that outlived its time may have had its effect behind the look.
-                let wait = millis(config.clear_wait.max(CLEAR_SPACING));
-                progress.look_at = kernel::boottime_ms().saturating_add(wait);
-                waited = false;
-            }
+            Next::Stop(end) => return Ok(end),
             Next::Wait => waited = true,
             Next::Clear => {
-                steps
-                    .command_until_deadline(Step::ClearModule(module))
-                    .await?;
+                steps.command(Step::ClearModule(module)).await?;
                 progress.clears += 1;
                 progress.look_at = kernel::boottime_ms().saturating_add(millis(CLEAR_SPACING));
                 waited = false;

@@ -37,7 +37,8 @@ pub struct Steps<'a> {
     /// Records that could not be written: nothing may be written before them, or what follows a
     /// lost record would make no sense to who reads it.
     unwritten: Vec<Record>,
-    outliving: Vec<(String, Outliving)>,
+    /// A hook that outlived its deadline.
+    outliving: Option<(Hook, Outliving)>,
 }
 
 impl<'a> Steps<'a> {
@@ -58,7 +59,7 @@ impl<'a> Steps<'a> {
             next_index,
             begun,
             unwritten: Vec::new(),
-            outliving: Vec::new(),
+            outliving: None,
         }
     }
 
@@ -70,7 +71,8 @@ impl<'a> Steps<'a> {
     }
 
     /// Runs a command to its end. At its deadline it is ended where that is safe; a command that
-    /// stops or starts the hardserver, or that is not ours to end, is waited for.
+    /// stops or starts the hardserver, or that is not ours to end, is waited for, however long that
+    /// takes: what it still does is not known, and nothing may be done beside it.
     ///
     /// # Errors
     /// If it could not be journalled, and then nothing was done.
@@ -80,17 +82,6 @@ impl<'a> Steps<'a> {
             self.still_running(shown(step))?;
             ended.exit = gone(outliving, step).await;
         }
-        self.finished(index, ended)
-    }
-
-    /// Runs a command to its end or its deadline, whatever becomes of it afterwards: see
-    /// [`all_gone`](Self::all_gone).
-    ///
-    /// # Errors
-    /// If it could not be journalled, and then nothing was done.
-    pub async fn command_until_deadline(&mut self, step: Step) -> Result<StepExit, JournalError> {
-        let (index, mut ended) = self.run(step).await?;
-        self.keep(shown(step), ended.outliving.take());
         self.finished(index, ended)
     }
 
@@ -113,7 +104,8 @@ impl<'a> Steps<'a> {
             }
             Err(error) => Ended::never(chain(&error)),
         };
-        self.keep(hook.to_string(), ended.outliving.take());
+        let outliving = ended.outliving.take();
+        self.outliving = outliving.map(|outliving| (hook, outliving));
         let (exit, output) = ended.into_parts();
         tracing::info!(%hook, %exit, "hook ended");
         let record = Record::HookFinished {
@@ -138,26 +130,15 @@ impl<'a> Steps<'a> {
         })
     }
 
-    /// Waits until no command lives any more, however long that takes. Returns whether one did.
-    ///
-    /// # Errors
-    /// Never once a command may have run.
-    pub async fn all_gone(&mut self) -> Result<bool, JournalError> {
-        let outliving = std::mem::take(&mut self.outliving);
-        let any = !outliving.is_empty();
-        for (command, outliving) in outliving {
-            self.still_running(command)?;
-            outliving.gone().await;
-        }
-        Ok(any)
-    }
-
-    /// Writes the last record.
+    /// Writes the last record, once nothing lives any more that was started here.
     ///
     /// # Errors
     /// If it could not be journalled, and no command may have run before.
     pub async fn end(mut self, record: Record) -> Result<(), JournalError> {
-        self.all_gone().await?;
+        if let Some((hook, outliving)) = self.outliving.take() {
+            self.still_running(hook.to_string())?;
+            outliving.gone().await;
+        }
         self.record(record)
     }
 
@@ -179,11 +160,6 @@ impl<'a> Steps<'a> {
     fn process(&mut self, running: &Running) -> Result<(), JournalError> {
         let identity = running.identity().map(Record::Process);
         identity.map_or(Ok(()), |record| self.record(record))
-    }
-
-    fn keep(&mut self, command: String, outliving: Option<Outliving>) {
-        let outliving = outliving.map(|outliving| (command, outliving));
-        self.outliving.extend(outliving);
     }
 
     /// From now on `host result` says so, until something else is journalled.
@@ -308,7 +284,7 @@ mod tests {
         let log = root.path().join("log");
         let steps = |begun| Steps::new(&config, Journal::on_a_full_disk(), log.clone(), 0, begun);
         let enter = Step::EnterMaintenance(module);
-        assert!(steps(false).command_until_deadline(enter).await.is_err());
+        assert!(steps(false).command(enter).await.is_err());
         assert!(
             steps(false)
                 .command(Step::RetryModule(module))
@@ -318,9 +294,7 @@ mod tests {
         let calls = || std::fs::read_to_string(root.path().join("calls")).unwrap_or_default();
         assert_eq!(calls(), "");
         let mut begun = steps(true);
-        let clear = begun
-            .command_until_deadline(Step::ClearModule(module))
-            .await;
+        let clear = begun.command(Step::ClearModule(module)).await;
         assert_eq!(clear.unwrap(), StepExit::Code(0));
         begun.wait(Step::Wait(0), 0).await.unwrap();
         let detail = String::new();

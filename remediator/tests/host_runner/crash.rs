@@ -13,6 +13,7 @@ use vcm_recovery::step::Step;
 use vcm_recovery::tier::Rung;
 use vcm_remediator::host::journal::Journal;
 use vcm_remediator::host::journal::record::{Accepted, Record, StepExit};
+use vcm_remediator::host::kernel;
 
 use crate::estate::{
     AFTER_THE_WAIT, EFFECTS, ESN, Estate, SOON, STORE, attempt, eventually, kill, lives, order,
@@ -36,6 +37,8 @@ fn clear_waits_and_survives_death_at_every_point() {
         scope.spawn(clear_that_never_works);
         scope.spawn(finished_at_boot);
         scope.spawn(hook_behind_a_clear);
+        scope.spawn(enter_that_outlives_its_deadline);
+        scope.spawn(killed_while_enter_outlives_its_deadline);
         scope.spawn(no_space_for_the_log);
         scope.spawn(killed_without_space_for_the_log);
         scope.spawn(resumed_without_a_log);
@@ -280,6 +283,80 @@ fn hook_behind_a_clear() {
     assert_eq!(never_hasty(&estate), [ENTER, CLEAR, "reload"]);
     let hooked = fs::read_to_string(estate.path().join("hooked")).unwrap();
     assert_eq!(hooked.trim(), format!("1 {ESN}"));
+}
+
+/// A host whose commands run behind a prefix that passes no signal on, and whose `-M` lives until
+/// there is a file `go`: its deadline is over long before. Puts an `ended` among the calls.
+fn unending_enter() -> Estate {
+    let estate = Estate::new();
+    let root = estate.path().display();
+    estate.configure(&format!(
+        "tools: {{sudo_prefix: [{root}/sudo, -n]}}\n\
+         deadlines: {{enquiry: 5s, step: 1s, ping: 1s}}"
+    ));
+    estate.tool(
+        "sudo",
+        "case \" $* \" in *' -l '*|*' -v '*) exit;; esac; trap '' TERM; shift; \"$@\"",
+    );
+    let enter = "trap '' TERM; while ! [ -e go ]; do sleep 0.05; done";
+    let ended = "echo \"$(date +%s%3N) $$ ended\" >>calls";
+    estate.tool(
+        "bin/nopclearfail",
+        &format!("[ \"$2\" = -M ] && {{ {enter}; {ended}; }}\n{EFFECTS}"),
+    );
+    accepted_clear(&estate);
+    let result = estate.comes_to(&attempt(1), "still_running", SOON);
+    assert!(
+        result["detail"].as_str().unwrap().contains(ENTER),
+        "{result}"
+    );
+    estate
+}
+
+/// The calls without those of the prefix.
+fn vendor_calls(estate: &Estate) -> Vec<(u64, String)> {
+    let calls = estate.calls().into_iter();
+    let calls = calls.filter(|(_, _, words)| !words.starts_with("sudo"));
+    calls.map(|(at, _, words)| (at, words)).collect()
+}
+
+fn cleared_behind_the_end_of_enter(estate: &Estate) {
+    estate.comes_to(&attempt(1), "ended", AFTER_THE_WAIT);
+    let calls = vendor_calls(estate);
+    let words: Vec<&str> = calls.iter().map(|(_, words)| words.as_str()).collect();
+    assert_eq!(words, [ENTER, "ended", CLEAR]);
+    assert!(calls[2].0 - calls[1].0 >= WAIT, "{calls:?}");
+}
+
+/// The wait begins when `-M` has ended, however long that takes.
+fn enter_that_outlives_its_deadline() {
+    let estate = unending_enter();
+    let began = vendor_calls(&estate)[0].0;
+    let now = || kernel::Moment::now().unwrap().wall_ms;
+    let after_a_wait = i64::try_from(began + WAIT + 5_000).unwrap();
+    eventually("a wait is over", AFTER_THE_WAIT, || now() > after_a_wait);
+    assert_eq!(vendor_calls(&estate).len(), 1, "nothing beside a living -M");
+    assert_eq!(estate.status(&attempt(1)), "still_running");
+    fs::write(estate.path().join("go"), "").unwrap();
+    cleared_behind_the_end_of_enter(&estate);
+}
+
+fn killed_while_enter_outlives_its_deadline() {
+    let estate = unending_enter();
+    let runner = estate.runner(&attempt(1));
+    kill(runner, Signal::KILL);
+    eventually("the runner is dead", SOON, || !lives(runner));
+    assert_eq!(estate.status(&attempt(1)), "still_running");
+    let refused = estate.resume(&attempt(1));
+    assert!(
+        refused.text("reason").contains("still lives"),
+        "{}",
+        refused.document
+    );
+    fs::write(estate.path().join("go"), "").unwrap();
+    estate.comes_to(&attempt(1), "interrupted", SOON);
+    assert_eq!(estate.resume(&attempt(1)).text("answer"), "accepted");
+    cleared_behind_the_end_of_enter(&estate);
 }
 
 /// The detached process, with a log on a disk that is full.

@@ -185,7 +185,7 @@ fn process(host: &Host, state: &State, events: &mut Vec<Event>) {
         Pc::Await(pid) => {
             if !state.alive(pid) {
                 events.push(Event::Go);
-            } else if state.left.hangs > 0 && steps::until_deadline(runner.current.1) {
+            } else if state.left.hangs > 0 && steps::late_matters(runner.current.1) {
                 events.push(Event::Outlive);
             }
         }
@@ -267,7 +267,7 @@ pub(super) fn apply(host: &Host, state: &mut State, action: Action) {
         }
         Action::Process(event) => steps::apply(host, state, event),
         Action::Acts(index, effect) => world::acts(state, index, effect),
-        Action::Dies(index) => drop(state.commands.remove(index)),
+        Action::Dies(index) => drop(world::ends(state, index)),
         Action::Reboot { lose, hardserver } => world::reboot(state, lose, hardserver),
         Action::HumanClears => world::human_clears(state),
         Action::HumanStarts => world::human_starts(state),

@@ -87,7 +87,6 @@ pub(super) fn run(host: &Host, state: &mut State, caller: usize, attempt: usize)
         begun: false,
         current: (0, Step::RetryModule(module())),
         unwritten: Vec::new(),
-        outlived: false,
         pc: Pc::Judge,
         program: Program::Retry,
     });
@@ -153,7 +152,6 @@ fn take_up(host: &Host, state: &mut State, attempt: usize, by: By, after: After)
         begun: true,
         current: (u8::try_from(index).unwrap_or(u8::MAX), Step::Wait(0)),
         unwritten: Vec::new(),
-        outlived: false,
         pc: Pc::Write(Rec::Resumed(pid)),
         program,
     });

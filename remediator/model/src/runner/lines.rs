@@ -42,6 +42,8 @@ pub(super) enum Rec {
     StepStarted(u8, Step),
     /// Its process.
     Process(u8),
+    /// The process of this id outlives its deadline.
+    StillRunning(u8),
     /// It is over.
     StepFinished(u8, Exit),
     /// Nothing more will be done.
@@ -60,7 +62,7 @@ pub(super) enum Exit {
     Ended,
     /// It certainly never ran.
     NeverStarted,
-    /// It lives on.
+    /// It lives on. Only what breaks a rule writes that.
     StillRunning,
     /// A wait is over.
     Waited,
@@ -87,6 +89,9 @@ impl Rec {
                 step,
             },
             Self::Process(pid) => Record::Process(identity(pid)),
+            Self::StillRunning(_) => Record::StillRunning {
+                command: String::new(),
+            },
             Self::StepFinished(index, exit) => Record::StepFinished {
                 index: index.into(),
                 exit: match exit {
@@ -117,6 +122,7 @@ impl Line {
             Rec::Accepted(pid, _) | Rec::Process(pid) | Rec::Resumed(pid) => Some(pid),
             Rec::Refused
             | Rec::StepStarted(..)
+            | Rec::StillRunning(_)
             | Rec::StepFinished(..)
             | Rec::Ended
             | Rec::Tombstoned => None,

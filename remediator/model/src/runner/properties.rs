@@ -5,7 +5,7 @@ use vcm_recovery::tier::Rung;
 use vcm_remediator::host::clear::CLEARS_MAX;
 use vcm_remediator::host::fence::{FenceError, rule};
 
-use super::lines::{Exit, Rec};
+use super::lines::{Line, Rec};
 use super::settle::{quiet, settles};
 use super::state::{Attempt, By, Module, Pc, Program, Runner, State, Wrong};
 use super::{CALLERS, Host, NEW, calls};
@@ -178,14 +178,12 @@ const SOMETIMES: &[(&str, When, Is)] = &[
         },
     ),
     (
-        "a late -M is cleared behind it",
+        "a late -M is waited for and cleared behind it",
         hanging_clear,
         |host, state| {
             ending(host, state, Rung::Clear, |runner, attempt| {
-                let late = |line: &super::lines::Line| {
-                    matches!(line.rec, Rec::StepFinished(0, Exit::StillRunning))
-                };
-                attempt.lines().iter().any(late) && clears(runner) == 2
+                let works = state.module == Module::Operational;
+                late_enter(attempt) && clears(runner) == 1 && works
             })
         },
     ),
@@ -294,13 +292,21 @@ fn resumed_before_clear(attempt: &Attempt) -> bool {
     let resumed = lines
         .iter()
         .position(|line| matches!(line.rec, Rec::Resumed(_)));
-    let clear = lines.iter().position(|line| {
-        matches!(
-            line.rec,
-            Rec::StepStarted(_, vcm_recovery::step::Step::ClearModule(_))
-        )
-    });
+    let clear = lines.iter().position(is_clear);
     matches!((resumed, clear), (Some(resumed), Some(clear)) if resumed < clear)
+}
+
+fn is_clear(line: &Line) -> bool {
+    matches!(
+        line.rec,
+        Rec::StepStarted(_, vcm_recovery::step::Step::ClearModule(_))
+    )
+}
+
+/// Whether what outlived its deadline is `-M`.
+fn late_enter(attempt: &Attempt) -> bool {
+    let mut before = attempt.lines().iter().take_while(|line| !is_clear(line));
+    before.any(|line| matches!(line.rec, Rec::StillRunning(_)))
 }
 
 fn refused(state: &State, caller: usize, why: impl Fn(&FenceError) -> bool) -> bool {

@@ -108,8 +108,6 @@ pub(super) struct Runner {
     pub current: (u8, Step),
     /// Records that could not be written yet.
     pub unwritten: Vec<Rec>,
-    /// A command of it outlived its deadline.
-    pub outlived: bool,
     /// What it does next.
     pub pc: Pc,
     /// Which section it is in, and how far it has come.
@@ -155,7 +153,7 @@ pub(super) enum Program {
         clears: u8,
         /// It waited behind the last one.
         waited: bool,
-        /// When its wait is over, the vendor's 30 s are, too.
+        /// When its wait is over, the vendor's 30 s are, too: it began when `-M` had ended.
         enough: bool,
     },
     /// As `after_restart::ensure_up`.
@@ -210,7 +208,7 @@ pub(super) enum Wrong {
     OpenElsewhere,
     /// An attempt started while a command of another one lived.
     LivesElsewhere,
-    /// `-c` came before the wait was over.
+    /// `-c` came before the wait behind the end of `-M` was over.
     TooEarly,
     /// A command was started without its record on disk.
     NoRecord,

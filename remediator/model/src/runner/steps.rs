@@ -30,12 +30,7 @@ pub(super) fn apply(host: &Host, state: &mut State, event: Event) {
             let finished = Rec::StepFinished(runner.current.0, Exit::NeverStarted);
             write(&mut runner, finished)
         }
-        Event::Outlive => {
-            state.left.hangs -= 1;
-            runner.outlived = true;
-            let finished = Rec::StepFinished(runner.current.0, Exit::StillRunning);
-            write(&mut runner, finished)
-        }
+        Event::Outlive => outlive(host, state, &mut runner),
         Event::Look(seen) => look(&mut runner, seen),
         Event::LookAtHardserver(look) => look_at_hardserver(&mut runner, look),
         Event::Go => go(host, state, &mut runner),
@@ -62,6 +57,21 @@ fn start(runner: &mut Runner, step: Step) -> bool {
     write(runner, Rec::StepStarted(index, step))
 }
 
+/// The deadline of a command is over, and it lives on: it is waited for all the same.
+fn outlive(host: &Host, state: &mut State, runner: &mut Runner) -> bool {
+    let Pc::Await(pid) = runner.pc else {
+        return true;
+    };
+    state.left.hangs -= 1;
+    if host.breaks(Broken::LateCommandForgotten) {
+        return write(
+            runner,
+            Rec::StepFinished(runner.current.0, Exit::StillRunning),
+        );
+    }
+    write(runner, Rec::StillRunning(pid))
+}
+
 fn go(host: &Host, state: &mut State, runner: &mut Runner) -> bool {
     match runner.pc {
         Pc::Create(first) => create(host, state, runner, first),
@@ -71,7 +81,7 @@ fn go(host: &Host, state: &mut State, runner: &mut Runner) -> bool {
             let finished = Rec::StepFinished(runner.current.0, Exit::Ended);
             write(runner, finished)
         }
-        Pc::Gone(rec) => gone(host, state, runner, rec),
+        Pc::Gone(rec) => gone(state, runner, rec),
         Pc::Judge | Pc::Look => true,
     }
 }
@@ -190,6 +200,7 @@ fn fail(host: &Host, state: &mut State, runner: &mut Runner, on_disk: bool) -> b
         Rec::Refused
         | Rec::StepStarted(..)
         | Rec::Process(_)
+        | Rec::StillRunning(_)
         | Rec::StepFinished(..)
         | Rec::Ended
         | Rec::Resumed(_)
@@ -235,7 +246,7 @@ fn written(runner: &mut Runner, rec: Rec) -> bool {
             runner.begun = true;
             next(runner, Pc::Spawn)
         }
-        Rec::Process(pid) => next(runner, Pc::Await(pid)),
+        Rec::Process(pid) | Rec::StillRunning(pid) => next(runner, Pc::Await(pid)),
         Rec::StepFinished(index, exit) => finished(runner, index, exit),
         Rec::Resumed(_) => round(runner),
         Rec::Refused | Rec::Ended | Rec::Tombstoned => false,
@@ -326,8 +337,9 @@ fn look_at_hardserver(runner: &mut Runner, look: HardserverLook) -> bool {
     }
 }
 
-/// Whether such a command is only waited for until its deadline.
-pub(super) fn until_deadline(step: Step) -> bool {
+/// Whether it matters to what follows that such a command is late: a late retry or restart only
+/// delays the end.
+pub(super) fn late_matters(step: Step) -> bool {
     matches!(step, Step::EnterMaintenance(_) | Step::ClearModule(_))
 }
 
@@ -339,15 +351,10 @@ pub(super) fn commands_live(state: &State, runner: &Runner) -> bool {
         .any(|command| command.session == runner.pid)
 }
 
-/// None of its commands lives any more. What a late one did is looked at.
-fn gone(host: &Host, state: &mut State, runner: &mut Runner, rec: Rec) -> bool {
-    let outlived = std::mem::take(&mut runner.outlived);
-    if let Program::Clear { clears, waited, .. } = &mut runner.program {
-        if outlived && rec == Rec::Ended && !host.breaks(Broken::LateCommandForgotten) {
-            *waited = false;
-            return round(runner);
-        }
-        let gave_up = usize::from(*clears) >= CLEARS_MAX;
+/// None of its commands lives any more.
+fn gone(state: &mut State, runner: &mut Runner, rec: Rec) -> bool {
+    if let Program::Clear { clears, .. } = runner.program {
+        let gave_up = usize::from(clears) >= CLEARS_MAX;
         if state.module == Module::Maintenance && !gave_up {
             state.wrong(Wrong::LeftInMaintenance);
         }
@@ -383,6 +390,10 @@ fn spawn(host: &Host, state: &mut State, runner: &mut Runner) -> bool {
 /// Whether this command may start now, of all that was started before.
 fn count(host: &Host, state: &mut State, runner: &Runner, step: Step) {
     let failed = host.left.failures - state.left.failures;
+    let enters = |command: &Command| {
+        command.attempt == runner.attempt && matches!(command.step, Step::EnterMaintenance(_))
+    };
+    let enter_lives = state.commands.iter().any(enters);
     let attempt = &mut state.attempts[runner.attempt];
     match step {
         Step::ClearModule(_) => {
@@ -391,7 +402,7 @@ fn count(host: &Host, state: &mut State, runner: &Runner, step: Step) {
             if usize::from(attempt.clears) > most {
                 state.wrong(Wrong::TooManyClears);
             }
-            if matches!(runner.program, Program::Clear { enough: false, .. }) {
+            if enter_lives || matches!(runner.program, Program::Clear { enough: false, .. }) {
                 state.wrong(Wrong::TooEarly);
             }
         }

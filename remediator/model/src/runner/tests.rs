@@ -10,6 +10,7 @@ const KILL: Budget = [1, 0, 0, 0, 0];
 const KILL_AND_REBOOT: Budget = [1, 1, 0, 0, 0];
 const FAILURE: Budget = [0, 0, 1, 0, 0];
 const HANG: Budget = [0, 0, 0, 1, 0];
+const HANG_AND_HUMAN: Budget = [0, 0, 0, 1, 1];
 
 /// A rule, where it is broken, and what is then violated.
 const TABLE: &[(Broken, &[Rung], Budget, &str)] = &[
@@ -95,6 +96,12 @@ const TABLE: &[(Broken, &[Rung], Budget, &str)] = &[
         Broken::LateCommandForgotten,
         &[Rung::Clear],
         HANG,
+        "S8 no -c before",
+    ),
+    (
+        Broken::LateCommandForgotten,
+        &[Rung::Clear],
+        HANG_AND_HUMAN,
         "S8 no clear ends",
     ),
     (

@@ -3,11 +3,11 @@
 use vcm_recovery::step::Step;
 
 use super::actions::Effect;
-use super::state::{Journal, Module, State};
+use super::state::{Command, Journal, Module, Program, State};
 
 /// A command does what it is for, and ends.
 pub(super) fn acts(state: &mut State, index: usize, effect: Effect) {
-    let command = state.commands.remove(index);
+    let command = ends(state, index);
     let works = effect == Effect::Works;
     match command.step {
         Step::RetryModule(_) if state.module == Module::Failed => {
@@ -19,6 +19,21 @@ pub(super) fn acts(state: &mut State, index: usize, effect: Effect) {
         Step::RestartHardserver | Step::StartHardserver => state.hardserver = works,
         Step::RetryModule(_) | Step::Wait(_) | Step::StopService | Step::StartService => {}
     }
+}
+
+/// A command ends. A wait that began while `-M` lived is not enough.
+pub(super) fn ends(state: &mut State, index: usize) -> Command {
+    let command = state.commands.remove(index);
+    let enters = matches!(command.step, Step::EnterMaintenance(_));
+    if let Some(runner) = &mut state.runner
+        && runner.attempt == command.attempt
+        && runner.current.1 != command.step
+        && let Program::Clear { enough, .. } = &mut runner.program
+        && enters
+    {
+        *enough = false;
+    }
+    command
 }
 
 /// The host loses power and boots. The module is elsewhere and keeps its state.

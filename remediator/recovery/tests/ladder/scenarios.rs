@@ -376,6 +376,31 @@ fn module_on_its_way_extends_the_window_and_never_counts_as_failed() {
     assert_eq!(lab.outcomes(), [Outcome::Unknown]);
 }
 
+/// The host runner waits for the end of `-M` without a limit, and people hear of it.
+#[test]
+fn clear_whose_first_command_does_not_end_is_paged_and_waited_for() {
+    let mut lab = Lab::failed(1, 1, Cure::Rung(Rung::Clear));
+    lab.permit_clear();
+    lab.alerts.insert("VcmFailedLong", (Some(1), Tier::Clear));
+    while lab.rungs().last() != Some(&Rung::Clear) {
+        lab.run(1);
+    }
+    let (attempt, target, ..) = lab.running.take().unwrap();
+    lab.run(85);
+    assert_eq!(lab.pages(), [], "its wait and 60 s are not over");
+    lab.run(15);
+    assert_eq!(lab.pages(), [PageReason::CriticalSection]);
+    lab.run(300);
+    assert_eq!(lab.pages(), [PageReason::CriticalSection]);
+    lab.effect(Rung::Clear);
+    let detail = "the module is operational".to_owned();
+    lab.report(attempt, &target, Report::Ended { detail });
+    lab.run(400);
+    assert_eq!(lab.closings(), [(Ending::Recovered, Actor::Automatic)]);
+    assert_eq!(lab.rungs(), [Rung::Retry, Rung::Restart, Rung::Clear]);
+    assert_eq!(lab.pages(), []);
+}
+
 #[test]
 fn interrupted_clear_is_resumed_and_nothing_else_is_started() {
     let mut lab = Lab::failed(1, 1, Cure::Rung(Rung::Clear));

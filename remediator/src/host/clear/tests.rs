@@ -110,12 +110,17 @@ fn left(steps: &[Past<'_>], wait: u64) -> (usize, u64) {
             entries.push(at(NOW - ago * 1_000, boot, seq + 1, record));
         }
     }
+    from_here(&entries, wait)
+}
+
+/// How many `-c` these records tell of, and how many seconds are left to wait.
+fn from_here(entries: &[Entry], wait: u64) -> (usize, u64) {
     let now = Moment {
         wall_ms: 0,
         boottime_ms: NOW,
         boot_id: "this".to_owned(),
     };
-    let story = fold(&entries).unwrap();
+    let story = fold(entries).unwrap();
     let progress = progress(&story, module(), Duration::from_secs(wait), &now);
     (progress.clears, (progress.look_at - NOW) / 1_000)
 }
@@ -151,6 +156,36 @@ fn waits_what_is_left_of_the_wait_and_all_of_it_when_that_is_not_known() {
     for (steps, configured, clears, seconds) in table {
         assert_eq!(left(steps, configured), (clears, seconds), "{steps:?}");
     }
+}
+
+/// What lived on at its deadline ended later, nobody knows when.
+#[test]
+fn waits_all_of_it_behind_a_command_that_outlived_its_deadline() {
+    let step = Step::EnterMaintenance(module());
+    let index = 0;
+    let begun = [
+        at(0, "this", 0, accepted()),
+        at(1, "this", 1, Record::StepStarted { index, step }),
+    ];
+    let command = String::new();
+    let still = at(NOW - 99_000, "this", 2, Record::StillRunning { command });
+    let finished = |exit| {
+        let output = String::new();
+        Record::StepFinished {
+            index,
+            exit,
+            output,
+        }
+    };
+    let killed = [&begun[..], &[still.clone()]].concat();
+    assert_eq!(from_here(&killed, 30), (0, 30));
+    let ended = at(NOW - 12_000, "this", 3, finished(StepExit::Code(0)));
+    let ended = [&begun[..], &[still, ended]].concat();
+    assert_eq!(from_here(&ended, 30), (0, 18));
+    // As earlier versions wrote it.
+    let lived_on = at(NOW - 99_000, "this", 2, finished(StepExit::StillRunning));
+    let lived_on = [&begun[..], &[lived_on]].concat();
+    assert_eq!(from_here(&lived_on, 30), (0, 30));
 }
 
 fn look(modules: &str) -> Observation {

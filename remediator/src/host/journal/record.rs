@@ -182,7 +182,8 @@ pub enum StepExit {
     TimedOut,
     /// It printed too much, and was ended.
     TooMuchOutput,
-    /// Its time was over, and it lives on: what it does is not known until it is gone.
+    /// Its time was over, and it lives on: what it does is not known until it is gone. So ends a hook;
+    /// a step has ended when it is gone. Earlier versions wrote it for the steps of a clear too.
     StillRunning,
     /// It certainly never ran: why.
     NeverStarted(String),
