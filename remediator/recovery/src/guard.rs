@@ -23,7 +23,7 @@ use crate::verdict::Verdict;
 mod above_ceiling;
 mod approval_required;
 mod boot_window;
-mod budget;
+pub mod budget;
 mod cap;
 pub mod decision_stale;
 mod esn_mismatch;

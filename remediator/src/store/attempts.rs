@@ -4,7 +4,7 @@ use rusqlite::{Connection, params};
 use vcm_recovery::attempt::{Intent, Outcome, Report};
 use vcm_recovery::control::Resolved;
 use vcm_recovery::event::{Change, Entry};
-use vcm_recovery::guard::Guard;
+use vcm_recovery::guard::{Guard, budget};
 use vcm_recovery::ids::{AttemptId, HsmName};
 use vcm_recovery::policy::Budgets;
 use vcm_recovery::tier::Rung;
@@ -124,24 +124,20 @@ fn used_up(
     let host = &intent.target.host;
     let open = open_on_host(connection, host.as_str())?;
     if open >= budgets.host {
-        let reason = format!(
-            "{open} attempts are open on host {host}, {} allowed",
-            budgets.host
-        );
+        let reason = budget::full_on_host(open, budgets.host);
         return Ok(Some((Guard::BudgetHost, reason)));
     }
     if intent.rung.disruptive() {
         let open = open_in_fleet(connection)?;
         let limit = budgets.fleet_disruptive;
-        let reason = || format!("{open} restarts or clears are open in the fleet, {limit} allowed");
+        let reason = || budget::full_in_fleet(open, limit);
         return Ok((open >= limit).then(|| (Guard::BudgetFleet, reason())));
     }
     for hsm in &intent.hsms {
         let open = open_on_hsm(connection, group(hsm.as_ref()))?;
         let limit = budgets.hsm_retry;
         if open >= limit {
-            let name = hsm.as_ref().map_or("of unknown name", HsmName::as_str);
-            let reason = format!("{open} retries are open on HSM {name}, {limit} allowed");
+            let reason = budget::full_on_hsm(hsm.as_ref(), open, limit);
             return Ok(Some((Guard::BudgetHsm, reason)));
         }
     }

@@ -7,6 +7,7 @@ use vcm_recovery::attempt::{Attempt, Outcome};
 use vcm_recovery::control::{Resolution, Resolved};
 use vcm_recovery::event::{Change, Entry, Event};
 use vcm_recovery::fleet::budget::used_up;
+use vcm_recovery::guard::budget;
 use vcm_recovery::ids::{AttemptId, HostName, HsmName};
 use vcm_recovery::state::HostState;
 use vcm_recovery::tier::Rung;
@@ -88,6 +89,37 @@ async fn the_transaction_and_the_rule_of_the_core_give_and_refuse_the_same() {
     }
     // Given, and refused by each of the three.
     assert_eq!(answers.len(), 4, "{answers:?}");
+}
+
+/// In the words of the guard, which an operator may have read just before.
+#[tokio::test]
+async fn a_refused_reservation_says_what_the_guard_says() {
+    let place = Place::new();
+    let store = place.store();
+    let epoch = store.identity().epoch;
+    let mut said = Vec::new();
+    for (number, host, rung) in [
+        (1, 1, Rung::Restart),
+        (2, 1, Rung::Retry),
+        (3, 2, Rung::Clear),
+        (4, 2, Rung::Retry),
+        (5, 3, Rung::Retry),
+        (6, 4, Rung::Retry),
+    ] {
+        let entry = intent(number, &module(host), rung, epoch);
+        let reservation = store.reserve(entry, BUDGETS).await.unwrap();
+        if let Reservation::Refused(_, reason) = reservation {
+            said.push(reason);
+        }
+    }
+    let hsm: HsmName = "hsm-a".parse().unwrap();
+    let words = [
+        budget::full_on_host(1, BUDGETS.host),
+        budget::full_in_fleet(1, BUDGETS.fleet_disruptive),
+        budget::full_on_hsm(Some(&hsm), 2, BUDGETS.hsm_retry),
+    ];
+    assert_eq!(said, words);
+    assert_eq!(said[0], "open attempts on this host: 1 (at most 1)");
 }
 
 /// The HSMs of an attempt: one, two, or those of unknown name.

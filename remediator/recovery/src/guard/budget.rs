@@ -9,7 +9,10 @@
 //! | one restart or clear in the fleet | n/a | refuse | refuse |
 //! | fewer | pass | pass | pass |
 
+use std::fmt::Display;
+
 use super::Input;
+use crate::ids::HsmName;
 use crate::tier::Rung;
 use crate::verdict::Verdict;
 
@@ -20,9 +23,7 @@ pub(super) fn host(input: &Input<'_>) -> Verdict {
     if u32::try_from(in_flight).is_ok_and(|n| n < limit) {
         return Verdict::Pass;
     }
-    Verdict::refuse(format!(
-        "open attempts on this host: {in_flight} (at most {limit})"
-    ))
+    Verdict::refuse(full_on_host(in_flight, limit))
 }
 
 /// What the HSM's budget allows.
@@ -40,10 +41,7 @@ pub(super) fn hsm(input: &Input<'_>) -> Verdict {
     if in_flight < limit {
         return Verdict::Pass;
     }
-    let name = hsm.as_ref().map_or("of unknown name", |hsm| hsm.as_str());
-    Verdict::refuse(format!(
-        "open retries on HSM {name}: {in_flight} (at most {limit})"
-    ))
+    Verdict::refuse(full_on_hsm(hsm.as_ref(), in_flight, limit))
 }
 
 /// What the fleet's budget allows.
@@ -56,7 +54,24 @@ pub(super) fn fleet(input: &Input<'_>) -> Verdict {
     if in_flight < limit {
         return Verdict::Pass;
     }
-    Verdict::refuse(format!(
-        "open restarts and clears in the fleet: {in_flight} (at most {limit})"
-    ))
+    Verdict::refuse(full_in_fleet(in_flight, limit))
+}
+
+/// That the host's budget has no place left, also as the reservation says it.
+#[must_use]
+pub fn full_on_host(in_flight: impl Display, limit: u32) -> String {
+    format!("open attempts on this host: {in_flight} (at most {limit})")
+}
+
+/// That the HSM's budget has no place left, also as the reservation says it.
+#[must_use]
+pub fn full_on_hsm(hsm: Option<&HsmName>, in_flight: impl Display, limit: u32) -> String {
+    let name = hsm.map_or("of unknown name", HsmName::as_str);
+    format!("open retries on HSM {name}: {in_flight} (at most {limit})")
+}
+
+/// That the fleet's budget has no place left, also as the reservation says it.
+#[must_use]
+pub fn full_in_fleet(in_flight: impl Display, limit: u32) -> String {
+    format!("open restarts and clears in the fleet: {in_flight} (at most {limit})")
 }
