@@ -16,4 +16,5 @@ mod place;
 mod processes;
 mod restored;
 mod retention;
+mod upgrade;
 mod writing;
