@@ -184,6 +184,14 @@ impl Evidence {
             .map_or(Condition::Unknown, |look| look.condition(module))
     }
 
+    /// When a look last showed the target in a condition that is known.
+    #[must_use]
+    pub fn seen_at(&self, module: Option<ModuleNumber>) -> Option<Time> {
+        let mut looks = self.looks.iter().rev();
+        let seen = looks.find(|look| look.condition(module) != Condition::Unknown);
+        seen.map(|look| look.at)
+    }
+
     /// Since when every look has shown the target in `condition`; `None` when the newest does not.
     #[must_use]
     pub fn held_since(&self, module: Option<ModuleNumber>, condition: Condition) -> Option<Time> {

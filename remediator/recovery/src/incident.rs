@@ -12,6 +12,7 @@ use crate::guard::Guard;
 use crate::ids::{AttemptId, IncidentId};
 use crate::inventory::Target;
 use crate::observation::{Condition, Network};
+use crate::page::Called;
 use crate::step::Step;
 use crate::tier::Rung;
 use crate::time::Time;
@@ -37,8 +38,6 @@ pub struct Incident {
     pub standing: Standing,
     /// Since when each guard has been standing in the way of the rung the ladder stands at.
     pub blocked: BTreeMap<Guard, Time>,
-    /// When each guard that stood in the way ceased to.
-    pub unblocked: BTreeMap<Guard, Time>,
     /// The newest ruling: every verdict that is not a plain pass. Modules that fail together are
     /// ruled alike, and share one.
     pub ruling: Option<Arc<Ruling>>,
@@ -48,6 +47,8 @@ pub struct Incident {
     pub request: Option<Request>,
     /// The rungs that a person has decided against, and who.
     pub denied: BTreeMap<Rung, String>,
+    /// How often it has called a person.
+    pub called: Called,
     /// When a person had the ladder begin anew; what was tried before does not count for it.
     pub reopened_at: Option<Time>,
 }
@@ -262,11 +263,11 @@ impl Incident {
             latch: None,
             standing: Standing::Observing,
             blocked: BTreeMap::new(),
-            unblocked: BTreeMap::new(),
             ruling: None,
             attempts: Vec::new(),
             request: None,
             denied: BTreeMap::new(),
+            called: Called::default(),
             reopened_at: None,
         }
     }

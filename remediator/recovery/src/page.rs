@@ -2,6 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+mod called;
+
+pub use called::{CALLS_MAX, Called};
+
 /// Why a human is needed. A closed set: it is a label value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -44,6 +48,19 @@ pub enum PageReason {
     ServiceCheck,
     /// A failed target for which nothing has been done for long.
     Stuck,
+}
+
+/// What a page asks of a person, from the least to the most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Demand {
+    /// Find out what stands in the way; the remediator goes on as soon as it can.
+    Look,
+    /// Answer: without that nothing starts.
+    Decide,
+    /// Nothing more is run: the target is a person's.
+    TakeOver,
+    /// Something may be worse than before, or cut short. Never held back by another page.
+    AtOnce,
 }
 
 impl PageReason {
@@ -93,6 +110,27 @@ impl PageReason {
             Self::LoadHook => "load_hook",
             Self::ServiceCheck => "service_check",
             Self::Stuck => "stuck",
+        }
+    }
+
+    /// What it asks of a person.
+    #[must_use]
+    pub const fn demand(self) -> Demand {
+        match self {
+            Self::NetworkBad
+            | Self::NetworkUnknown
+            | Self::ObservationUnknown
+            | Self::PermissionDenied
+            | Self::HardserverUnresponsive
+            | Self::InventoryDrift
+            | Self::HostRunner
+            | Self::LoadHigh
+            | Self::LoadHook
+            | Self::ServiceCheck
+            | Self::Stuck => Demand::Look,
+            Self::StoppedOnPurpose | Self::ApprovalRequired => Demand::Decide,
+            Self::Exhausted | Self::HandedOver | Self::Flapping => Demand::TakeOver,
+            Self::MadeWorse | Self::AttemptUnknown | Self::CriticalSection => Demand::AtOnce,
         }
     }
 }

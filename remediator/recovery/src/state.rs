@@ -15,7 +15,7 @@ use crate::ids::{AttemptId, Fingerprint, HostName, IncidentId, RequestId};
 use crate::incident::{Incident, IncidentState, Latch, Shadow, Standing};
 use crate::inventory::Target;
 use crate::observation::Network;
-use crate::page::PageReason;
+use crate::page::{Called, PageReason};
 use crate::policy::Policy;
 use crate::tier::Rung;
 use crate::time::Time;
@@ -121,6 +121,9 @@ impl HostState {
             Change::AttemptReported { attempt, report } => self.reported(*attempt, report, time),
             Change::PageRaised { reason, .. } => {
                 self.pages.entry((target.clone(), *reason)).or_insert(time);
+                if let Some(incident) = self.incidents.get_mut(target) {
+                    incident.called.raised(*reason);
+                }
             }
             Change::PageCleared { reason, .. } => {
                 self.pages.remove(&(target.clone(), *reason));
@@ -301,6 +304,7 @@ impl HostState {
         let Some(open) = incident.request.as_mut().filter(|open| open.id == request) else {
             return;
         };
+        incident.called.answered();
         match answer.choice {
             Choice::Approve(_) => open.answer = Some(answer.clone()),
             Choice::Deny => {
@@ -341,6 +345,7 @@ impl HostState {
                     incident.latch = None;
                     incident.request = None;
                     incident.denied.clear();
+                    incident.called = Called::default();
                     incident.reopened_at = Some(time);
                 }
             }
@@ -374,11 +379,6 @@ impl HostState {
                 (given.guard, since)
             })
             .collect();
-        for guard in incident.blocked.keys() {
-            if !blocked.contains_key(guard) {
-                incident.unblocked.insert(*guard, time);
-            }
-        }
         incident.blocked = blocked;
         incident.standing = ruling.standing;
         incident.ruling = Some(ruling);

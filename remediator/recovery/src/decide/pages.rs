@@ -1,6 +1,7 @@
-//! Pages: which humans' help an incident needs, as a level. What is wanted and not open is raised,
-//! what is open and not wanted is cleared.
+//! Pages: for which causes an incident needs a person. How often it calls one is
+//! [`Called`](crate::page::Called)'s rule.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -28,40 +29,20 @@ impl Draft<'_> {
         let Some(incident) = self.state.incidents.get(target) else {
             return;
         };
-        let wanted = self.wanted(incident);
-        let mut keep: BTreeSet<PageReason> = wanted.keys().copied().collect();
-        keep.extend(self.lately(incident));
-        self.clear_pages(target, &keep);
-        for (reason, text) in wanted {
-            if !self.state.pages.contains_key(&(target.clone(), reason)) {
-                let hsm = None;
-                self.push(target, Change::PageRaised { reason, text, hsm });
-            }
+        let mut wanted = self.wanted(incident);
+        let causes = wanted.keys().copied().collect();
+        let pages = self.state.pages.keys();
+        let open: BTreeSet<PageReason> = pages
+            .filter(|(about, _)| about == target)
+            .map(|(_, reason)| *reason)
+            .collect();
+        let settled = incident.called.settle(&open, &causes);
+        self.clear_pages(target, &settled);
+        for &reason in settled.difference(&open) {
+            let text = wanted.remove(&reason).unwrap_or_default();
+            let hsm = None;
+            self.push(target, Change::PageRaised { reason, text, hsm });
         }
-    }
-
-    /// The pages whose cause was seen so lately that they stay open: what comes and goes with each
-    /// look would page people each time.
-    fn lately(&self, incident: &Incident) -> impl Iterator<Item = PageReason> {
-        let calm = self.site.policy.page_after.unknown;
-        let lately = incident.unblocked.iter();
-        let guards = lately.filter(move |(_, at)| self.now.since(**at) < calm);
-        guards.flat_map(|(guard, _)| {
-            const UNKNOWN: &[PageReason] =
-                &[PageReason::ObservationUnknown, PageReason::PermissionDenied];
-            let reasons: &[PageReason] = if *guard == Guard::HardserverUnresponsive {
-                &[PageReason::HardserverUnresponsive]
-            } else if guard.about_knowledge() {
-                UNKNOWN
-            } else if *guard == Guard::NetworkUnknown {
-                &[PageReason::NetworkUnknown]
-            } else if *guard == Guard::NetworkBad {
-                &[PageReason::NetworkBad]
-            } else {
-                &[]
-            };
-            reasons.iter().copied()
-        })
     }
 
     fn wanted(&self, incident: &Incident) -> BTreeMap<PageReason, String> {
@@ -141,32 +122,15 @@ impl Draft<'_> {
             (false, false) => true,
         };
         let blocked = incident.blocked.iter().filter(|(guard, _)| counts(guard));
+        let seen_at = self.evidence.seen_at(incident.target.module);
         let due = blocked.filter_map(|(&guard, &since)| {
             let (reason, after) = self.page_rule(guard, asking)?;
+            // A guard also refuses while a second look has to agree: then the target was seen.
+            let seen = seen_at.filter(|_| guard.about_knowledge());
+            let since = seen.map_or(since, |seen| since.max(seen));
             (self.now.since(since) >= after).then(|| (reason, self.text_of(incident, guard)))
         });
-        let due = due.min_by_key(|(reason, _)| *reason);
-        // What is not known for a moment ends no page: else every look that was cut short would page
-        // the same people anew.
-        due.or_else(|| self.open_page(incident).filter(|_| unknown))
-    }
-
-    /// The open page for what stood in the way when it was last known.
-    fn open_page(&self, incident: &Incident) -> Option<(PageReason, String)> {
-        let mut pages = self.state.pages.keys();
-        let (_, reason) = pages.find(|(target, reason)| {
-            let stands_in_the_way = matches!(
-                reason,
-                PageReason::ApprovalRequired
-                    | PageReason::StoppedOnPurpose
-                    | PageReason::NetworkBad
-                    | PageReason::NetworkUnknown
-                    | PageReason::InventoryDrift
-                    | PageReason::Flapping
-            );
-            *target == incident.target && stands_in_the_way
-        })?;
-        Some((*reason, String::new()))
+        due.min_by_key(|(reason, _)| (Reverse(reason.demand()), *reason))
     }
 
     /// Which page a guard comes to, and after how long.
@@ -285,9 +249,7 @@ impl Draft<'_> {
         })
     }
 
-    /// A target that is not healthy, and for which nothing could be done for long. Once told, it stays
-    /// true beside what else is found out, until something is done: it is not told anew each time that
-    /// another reason comes and goes.
+    /// A target that is not healthy, and for which nothing could be done for long.
     fn stuck_page(&self, incident: &Incident, alone: bool) -> Option<(PageReason, String)> {
         let since = incident.first_failed_at.unwrap_or(incident.opened_at);
         let attempts = self
@@ -298,9 +260,7 @@ impl Draft<'_> {
             .map(Attempt::last_change)
             .max()
             .map_or(since, |attempt| attempt.max(since));
-        let told = (incident.target.clone(), PageReason::Stuck);
-        let told = self.state.pages.contains_key(&told);
-        let stuck = (alone || told) && self.now.since(last) >= self.site.policy.page_after.stuck;
+        let stuck = alone && self.now.since(last) >= self.site.policy.page_after.stuck;
         stuck.then(|| {
             let guards: Vec<&str> = incident
                 .blocked

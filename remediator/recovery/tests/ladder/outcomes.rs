@@ -33,7 +33,8 @@ fn attempt_whose_end_nobody_reports_is_unknown_and_pages() {
     assert_eq!(lab.pages(), [PageReason::HostRunner], "the end is late");
     lab.run(520);
     assert_eq!(lab.outcomes().last(), Some(&Outcome::Unknown));
-    assert_eq!(lab.pages(), [PageReason::AttemptUnknown]);
+    let both = [PageReason::AttemptUnknown, PageReason::HostRunner];
+    assert_eq!(lab.pages(), both, "told beside what was told before");
     assert_eq!(lab.incident_state(), Some(IncidentState::Unknown));
     assert_eq!(lab.state.unsettled().count(), 1);
     lab.run(24 * 3_600);
@@ -45,7 +46,7 @@ fn attempt_whose_end_nobody_reports_is_unknown_and_pages() {
 fn unknown_outcome_keeps_the_fleet_until_it_was_paged_for_an_hour() {
     let mut lab = restart_of_unknown_outcome();
     lab.run_until("the page", |lab| {
-        lab.pages() == [PageReason::AttemptUnknown]
+        lab.pages().contains(&PageReason::AttemptUnknown)
     });
     lab.run(3_500);
     assert_eq!(disruptive(&lab), 1);

@@ -1,5 +1,7 @@
 //! What is done and not done about each kind of trouble.
 
+use std::time::Duration;
+
 use nshield::ModuleState;
 use vcm_recovery::attempt::{Outcome, Report};
 use vcm_recovery::decide::Action;
@@ -123,23 +125,40 @@ fn ceiling_of_retry_never_leads_to_a_restart() {
 }
 
 #[test]
-fn page_for_a_stuck_target_is_not_raised_anew_when_another_reason_comes_and_goes() {
+fn another_reason_to_look_calls_nobody_who_was_called_to_look() {
     let mut lab = Lab::failed(1, 1, Cure::Nothing);
     lab.run(7_200);
-    assert_eq!(lab.count("PageRaised"), 1);
-    lab.module(1).network = NetworkLook::Echo {
-        sent: 5,
-        replies: 0,
-    };
+    assert_eq!(lab.pages(), [PageReason::Stuck]);
+    lab.module(1).network = bad_network();
     lab.run(1_200);
-    assert_eq!(lab.pages(), [PageReason::NetworkBad, PageReason::Stuck]);
-    lab.module(1).network = NetworkLook::Echo {
-        sent: 5,
-        replies: 5,
-    };
+    lab.module(1).network = good_network();
+    lab.visible = false;
+    lab.run(1_200);
+    lab.visible = true;
     lab.run(3_600);
     assert_eq!(lab.pages(), [PageReason::Stuck]);
+    assert_eq!(lab.count("PageRaised"), 1);
+    assert_eq!(lab.count("PageCleared"), 0);
+}
+
+#[test]
+fn who_was_called_to_look_is_called_once_more_to_take_over_and_no_third_time() {
+    let mut lab = Lab::failed(1, 1, Cure::Nothing);
+    lab.alerts.insert("VcmFailedLong", (Some(1), Tier::Restart));
+    lab.module(1).network = bad_network();
+    lab.run(900);
+    assert_eq!(lab.pages(), [PageReason::NetworkBad]);
+    lab.module(1).network = good_network();
+    lab.run(7_200);
+    assert_eq!(lab.pages(), [PageReason::Exhausted], "takes its place");
     assert_eq!(lab.count("PageRaised"), 2);
+    lab.module(1).state = ModuleState::Maintenance;
+    lab.run(3_600);
+    assert_eq!(lab.count("PageRaised"), 2);
+    lab.module(1).state = ModuleState::Operational;
+    lab.run(600);
+    assert_eq!(lab.pages(), [], "no page outlives its incident");
+    assert_eq!(lab.state.incidents.len(), 0);
 }
 
 #[test]
@@ -224,6 +243,28 @@ fn what_cannot_be_observed_is_not_acted_on_and_pages() {
 }
 
 #[test]
+fn one_blind_look_pages_nobody_however_long_agreement_has_been_missing() {
+    let mut lab = Lab::failed(1, 1, Cure::Nothing);
+    lab.alerts.insert("VcmFailedLong", (Some(1), Tier::Restart));
+    lab.policy.restart.not_before = Duration::from_secs(3_600);
+    lab.run(330);
+    assert_eq!(lab.rungs(), [Rung::Retry], "the ladder stands at restart");
+    lab.visible = false;
+    lab.run(280);
+    assert_eq!(lab.pages(), []);
+    // One look that shows it: a second one has to agree, and the guard stands in the way as before.
+    lab.visible = true;
+    lab.run(21);
+    let blocked = &lab.incident(Some(1)).blocked;
+    assert!(blocked.contains_key(&Guard::ObservationUnknown));
+    lab.visible = false;
+    lab.run(290);
+    assert_eq!(lab.pages(), []);
+    lab.run(60);
+    assert_eq!(lab.pages(), [PageReason::ObservationUnknown]);
+}
+
+#[test]
 fn permission_denied_is_never_taken_for_down() {
     let mut lab = down(StopSign::None);
     lab.seen.hardserver = HardserverLook::PermissionDenied;
@@ -292,7 +333,8 @@ fn alert_that_is_not_delivered_any_more_permits_nothing() {
     lab.run(3_600);
     assert_eq!(lab.rungs(), []);
     assert!(lab.recorded(Rung::Retry, Guard::AboveCeiling, "refuse"));
-    assert!(lab.pages().contains(&PageReason::Stuck));
+    // People were called when the network was lost, and stay called.
+    assert_eq!(lab.pages(), [PageReason::NetworkBad]);
 }
 
 #[test]
@@ -737,10 +779,11 @@ fn page_whose_cause_comes_and_goes_is_raised_once() {
         )
     });
     assert_eq!(raised.count(), 1);
-    // And it falls when its cause stays away.
+    // And it falls when the incident is over.
     lab.module(1).network = good_network();
+    lab.module(1).state = ModuleState::Operational;
     lab.run(400);
-    assert!(!lab.pages().contains(&PageReason::NetworkBad));
+    assert_eq!(lab.pages(), []);
 }
 
 #[test]
