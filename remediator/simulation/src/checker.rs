@@ -8,6 +8,7 @@ use std::time::Duration;
 use nshield::{ModuleNumber, ModuleState};
 use vcm_recovery::approval::Choice;
 use vcm_recovery::attempt::{Intent, Outcome, Report};
+use vcm_recovery::control::Resolved;
 use vcm_recovery::event::{Change, Event};
 use vcm_recovery::evidence::Look;
 use vcm_recovery::ids::{AttemptId, Epoch, HostName, HsmName, IncidentId, RequestId};
@@ -44,6 +45,16 @@ const AGREEMENT: Duration = Duration::from_secs(10);
 
 /// A missing observation is paged no earlier than this after its incident was opened.
 const UNKNOWN_PAGED: Duration = Duration::from_secs(300);
+
+/// Pages of one incident, those of [`AT_ONCE`] not counted (design section 10).
+const CALLS: usize = 2;
+
+/// What outranks the limit on pages: something may be worse than before, or cut short.
+const AT_ONCE: [PageReason; 3] = [
+    PageReason::MadeWorse,
+    PageReason::CriticalSection,
+    PageReason::AttemptUnknown,
+];
 
 /// A property that did not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,11 +145,14 @@ struct Open {
     first_failed_at: Option<Time>,
     /// Working time of its opening, its first failure or the last change of an attempt.
     quiet_since: Duration,
-    /// Since when, in working time, all modules of its host have truly worked.
+    /// Since when, in working time, all modules of its host have truly worked while the program ran
+    /// without a break.
     well_since: Option<Duration>,
     /// Since when, in working time, a rung has been ready that nobody started.
     ready_since: Option<Duration>,
     skipped: BTreeSet<Rung>,
+    /// Pages that count for [`CALLS`], since its opening or since a person had it begin anew.
+    calls: usize,
     result: IncidentResult,
 }
 
@@ -238,6 +252,13 @@ impl Checker {
         self.now = self.now.max(now);
     }
 
+    /// The program has started, and has seen nothing yet: health that must hold begins anew.
+    pub(crate) fn started(&mut self) {
+        for open in self.open.values_mut() {
+            open.well_since = None;
+        }
+    }
+
     /// The store has taken alerts in.
     pub(crate) fn delivered(&mut self, alerts: &[Told], now: Time) {
         for told in alerts {
@@ -321,6 +342,13 @@ impl Checker {
                 }
                 self.pages.remove(&(target, *reason));
             }
+            (Change::HumanResolved(resolution), Some(target)) => {
+                if resolution.what == Resolved::Reopened
+                    && let Some(open) = self.open.get_mut(&target)
+                {
+                    open.calls = 0;
+                }
+            }
             (Change::Paused(_), _) => self.paused = true,
             (Change::Resumed(_), _) => self.paused = false,
             (Change::Held(hold), Some(target)) => {
@@ -386,6 +414,11 @@ impl Checker {
         let early = reason == PageReason::ObservationUnknown && !due;
         if let Some(open) = self.open.get_mut(&target) {
             open.result.early_pages += usize::from(early);
+            open.calls += usize::from(!AT_ONCE.contains(&reason));
+            let calls = open.calls;
+            self.require(calls <= CALLS, "pages", || {
+                format!("{target} calls for the {calls}. time: {}", reason.as_str())
+            });
         }
         self.pages.insert((target, reason), now);
     }
@@ -408,6 +441,7 @@ impl Checker {
             well_since: None,
             ready_since: None,
             skipped: BTreeSet::new(),
+            calls: 0,
         };
         self.open.insert(target.clone(), open);
         // What was seen right before counts for it, if it is as new as evidence may be.

@@ -89,6 +89,8 @@ pub struct Figures {
     pub unnecessary_percent: f64,
     /// Pages of 99 of 100 incidents at most.
     pub pages_p99: usize,
+    /// The most pages of one incident, without those that outrank the limit.
+    pub calls_max: usize,
     /// Incidents with more than two pages, in per cent.
     pub pages_above_two_percent: f64,
     /// Pages of all incidents, each time one was raised.
@@ -211,13 +213,15 @@ impl Report {
         let _ = writeln!(
             text,
             "\npages: {}\nbeyond the second of their incident, for a new reason: {}\n\
-             beyond the second, told of before: {}\nraised {} times in all, {} of them early; more than two in {:.1} % of the incidents",
+             beyond the second, told of before: {}\nraised {} times in all, {} of them early; more than two in {:.2} % of the incidents, \
+             at most {} without what outranks the limit",
             listed(&self.pages),
             listed(&self.pages_beyond_two),
             listed(&self.pages_beyond_two_again),
             self.all.pages_raised,
             self.all.pages_early,
-            self.all.pages_above_two_percent
+            self.all.pages_above_two_percent,
+            self.all.calls_max
         );
         for rung in Rung::ALL.map(Rung::as_str) {
             let (acts, unnecessary) = (self.all.acts[rung], self.all.unnecessary[rung]);
@@ -275,6 +279,7 @@ impl Figures {
             disruptive_p99: quantile(&counts.disruptive, 99),
             unnecessary_percent: percent(unnecessary, acts),
             pages_p99: quantile(&counts.pages, 99),
+            calls_max: counts.calls.keys().copied().max().unwrap_or(0),
             pages_above_two_percent: percent(above_two, incidents),
             pages_raised: counts.raised,
             pages_early: counts.early_pages,

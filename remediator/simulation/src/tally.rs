@@ -21,6 +21,8 @@ pub struct Counts {
     pub disruptive: BTreeMap<usize, u64>,
     /// Incidents by pages, as people are told of them.
     pub pages: BTreeMap<usize, u64>,
+    /// Incidents by pages, without those that outrank the limit.
+    pub calls: BTreeMap<usize, u64>,
     /// Pages, each time one is raised.
     pub raised: u64,
     /// Pages for want of an observation, before their time.
@@ -140,6 +142,8 @@ impl Counts {
         *self.ways.entry(result.way).or_default() += 1;
         *self.disruptive.entry(result.disruptive_acts()).or_default() += 1;
         *self.pages.entry(result.pages.len()).or_default() += 1;
+        let calls = result.pages.len() - result.at_once;
+        *self.calls.entry(calls).or_default() += 1;
         self.raised += u64::try_from(result.raised).unwrap_or(0);
         self.early_pages += u64::try_from(result.early_pages).unwrap_or(0);
         let recovered = matches!(result.way, Way::ByUs | Way::Otherwise);
@@ -159,6 +163,7 @@ impl Counts {
         add_all(&mut self.ways, &other.ways);
         add_all(&mut self.disruptive, &other.disruptive);
         add_all(&mut self.pages, &other.pages);
+        add_all(&mut self.calls, &other.calls);
         self.raised += other.raised;
         self.early_pages += other.early_pages;
         add_all(&mut self.acts, &other.acts);

@@ -42,6 +42,8 @@ pub struct IncidentResult {
     pub acts: Vec<(Rung, bool)>,
     /// Pages raised, as people are told: what is raised again soon is one page.
     pub pages: Vec<PageReason>,
+    /// Of these, such as outrank the limit on pages.
+    pub at_once: usize,
     /// Pages raised, each time.
     pub raised: usize,
     /// Pages for want of an observation while there was one, or before it was missing for 5 min.
@@ -64,6 +66,7 @@ impl IncidentResult {
             recovery_millis: None,
             acts: Vec::new(),
             pages: Vec::new(),
+            at_once: 0,
             raised: 0,
             early_pages: 0,
             ended: BTreeMap::new(),
@@ -78,6 +81,7 @@ impl IncidentResult {
             .is_some_and(|ended| at.since(*ended) <= KEEP_FIRING);
         if !soon {
             self.pages.push(reason);
+            self.at_once += usize::from(super::AT_ONCE.contains(&reason));
         }
     }
 

@@ -21,6 +21,7 @@ impl Episode {
         let (states, fleet) = self.store.load(&self.site.names);
         let start = recovery::start_entries(&fleet, &self.site.policy, last, self.now());
         self.checker.folded(&states);
+        self.checker.started();
         let hosts = states.len();
         self.running = Some(Running::start(
             states,
