@@ -225,6 +225,7 @@ impl Record {
             steps: proposal.steps.clone(),
             healthy_before: proposal.healthy_before.clone(),
             approval: None,
+            asked: proposal.asked.clone(),
         };
         let budgets = self.config.policy.budgets;
         let reserved = self

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use nshield::{Esn, ModuleNumber};
 use serde::{Deserialize, Serialize};
 
+use crate::guard::Guard;
 use crate::ids::{Person, RequestId};
 use crate::inventory::Target;
 use crate::observation::Condition;
@@ -43,7 +44,8 @@ pub struct Alternative {
     pub disrupts: String,
 }
 
-/// What an approval is bound to. Any difference at the act makes it void.
+/// What an approval is bound to. Any difference at the act makes it void; a guard that asks no more
+/// is none.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Scope {
     /// Host and module.
@@ -60,6 +62,10 @@ pub struct Scope {
     pub healthy_others: BTreeSet<ModuleNumber>,
     /// Whether its HSM, or the fleet, is in a storm.
     pub storm: bool,
+    /// The guards that ask for a person's word or leave the rung out: what the person was told to
+    /// stand in its way. One that is not among them was never shown.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub asked: BTreeSet<Guard>,
 }
 
 /// What a person answered.
@@ -147,6 +153,15 @@ impl Scope {
             } else {
                 "the storm is over".to_owned()
             },
+        );
+        let more: Vec<&str> = now
+            .asked
+            .difference(&self.asked)
+            .map(|guard| guard.as_str())
+            .collect();
+        changed(
+            !more.is_empty(),
+            format!("it was not asked about: {}", more.join(", ")),
         );
         changes
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use nshield::{Esn, ModuleNumber};
 use serde::{Deserialize, Serialize};
 
+use crate::guard::Guard;
 use crate::ids::{AttemptId, Epoch, HsmName, IncidentId, ObservationId, RequestId};
 use crate::inventory::Target;
 use crate::step::Step;
@@ -39,6 +40,9 @@ pub struct Intent {
     /// The request whose answer let it start, where one was needed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<RequestId>,
+    /// The guards that the person was asked about: the approval answers them and no other.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub asked: BTreeSet<Guard>,
 }
 
 /// What the host runner, or the verification, reports of an attempt.

@@ -136,6 +136,12 @@ pub enum OrderError {
         /// Which.
         target: Target,
     },
+    /// The incident is latched: what a person would choose is not run.
+    #[error("the incident of {target} is latched: reopen it to have anything done")]
+    Latched {
+        /// What it is about.
+        target: Target,
+    },
     /// The incident is not latched.
     #[error("the incident of {target} is not latched: it goes on by itself")]
     NotLatched {
@@ -280,6 +286,10 @@ impl Orders<'_> {
         let Some((incident, open)) = open else {
             return Err(OrderError::NoRequest { request });
         };
+        if incident.latch.is_some() {
+            let target = incident.target.clone();
+            return Err(OrderError::Latched { target });
+        }
         if let Some(answer) = &open.answer {
             let by = answer.by.clone();
             return Err(OrderError::Answered { request, by });

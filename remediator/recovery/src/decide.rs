@@ -13,6 +13,7 @@ use crate::attempt::{Attempt, Outcome, Report};
 use crate::event::{Change, Entry};
 use crate::evidence::Evidence;
 use crate::fleet::FleetView;
+use crate::guard::Guard;
 use crate::ids::{AttemptId, HsmName, IncidentId, ObservationId, RequestId};
 use crate::incident::{Ending, Incident, Latch, Standing};
 use crate::inventory::Target;
@@ -87,6 +88,8 @@ pub struct Proposal {
     pub healthy_before: BTreeSet<ModuleNumber>,
     /// The request whose answer lets it start, where one is needed.
     pub approval: Option<RequestId>,
+    /// The guards that the request was about; empty without one.
+    pub asked: BTreeSet<Guard>,
 }
 
 /// Decides about one host.
@@ -227,10 +230,11 @@ impl Draft<'_> {
             .incidents
             .get(target)
             .and_then(|incident| incident.latch.as_ref().map(|(latch, _)| *latch));
-        match latch {
-            Some(latch) => Action::Latch(latch),
-            None => self.climb(target),
+        let action = latch.map_or_else(|| self.climb(target), Action::Latch);
+        if let Action::Latch(_) = action {
+            self.end_request(target, "nothing more is done without a person");
         }
+        action
     }
 
     /// What an open attempt comes to; `None` when it is settled and the incident goes on.
@@ -317,6 +321,15 @@ impl Draft<'_> {
         let module = self.site.host.module_of(target);
         let request = incident.request.as_ref();
         let approved = request.filter(|request| request.approved() == Some(rung));
+        let steps = self.steps(rung, target)?;
+        let asked = match approved {
+            // A person's word is about the plan that was shown, and about no other.
+            Some(request) => {
+                let scope = &request.alternative(rung)?.scope;
+                (scope.steps == steps).then(|| scope.asked.clone())?
+            }
+            None => BTreeSet::new(),
+        };
         Some(Proposal {
             incident: incident.id.clone(),
             target: target.clone(),
@@ -325,9 +338,10 @@ impl Draft<'_> {
             esn: module.and_then(|module| module.esn.clone()),
             hsms: self.hsms(rung, target),
             observation: seen.observation_id,
-            steps: self.steps(rung, target)?,
+            steps,
             healthy_before: seen.healthy_modules(),
             approval: approved.map(|request| request.id),
+            asked,
         })
     }
 

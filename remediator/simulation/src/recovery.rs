@@ -221,5 +221,6 @@ pub(crate) fn intent(attempt: AttemptId, epoch: Epoch, proposal: &Proposal) -> I
         steps: proposal.steps.clone(),
         healthy_before: proposal.healthy_before.clone(),
         approval: proposal.approval,
+        asked: proposal.asked.clone(),
     }
 }

@@ -65,6 +65,7 @@ impl Actor {
             steps: proposal.steps.clone(),
             healthy_before: proposal.healthy_before.clone(),
             approval: proposal.approval,
+            asked: proposal.asked.clone(),
         }
     }
 

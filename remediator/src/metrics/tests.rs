@@ -197,6 +197,7 @@ fn intent(number: u128, host: &HostName, rung: Rung) -> Change {
         steps: Vec::new(),
         healthy_before: BTreeSet::new(),
         approval: None,
+        asked: BTreeSet::new(),
     })
 }
 

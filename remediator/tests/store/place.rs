@@ -117,6 +117,7 @@ pub(crate) fn intent(number: u128, target: &Target, rung: Rung, epoch: Epoch) ->
         steps: Vec::new(),
         healthy_before: BTreeSet::new(),
         approval: None,
+        asked: BTreeSet::new(),
     };
     Entry {
         host: Some(target.host.clone()),

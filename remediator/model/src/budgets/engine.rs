@@ -339,6 +339,7 @@ fn intent(attempt: AttemptId, proposal: &Proposal) -> Intent {
         steps: proposal.steps.clone(),
         healthy_before: proposal.healthy_before.clone(),
         approval: proposal.approval,
+        asked: proposal.asked.clone(),
     }
 }
 

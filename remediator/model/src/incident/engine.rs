@@ -399,6 +399,7 @@ fn intent(state: &State, attempt: AttemptId, proposal: &Proposal) -> Intent {
         steps: proposal.steps.clone(),
         healthy_before: proposal.healthy_before.clone(),
         approval: proposal.approval,
+        asked: proposal.asked.clone(),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::alert::Fact;
 use crate::approval::{Alternative, Request, Scope};
 use crate::attempt::{Intent, Report};
 use crate::evidence::Look;
+use crate::guard::Guard;
 use crate::ids::{Epoch, ObservationId};
 use crate::incident::Latch;
 use crate::observation::{
@@ -52,6 +53,7 @@ fn state() -> HostState {
         condition: Condition::Failed,
         healthy_others: BTreeSet::new(),
         storm: false,
+        asked: BTreeSet::from([Guard::ApprovalRequired]),
     };
     let request = Request {
         id: REQUEST,
@@ -300,6 +302,7 @@ fn attempted(outcome: Option<Outcome>) -> HostState {
         steps: Vec::new(),
         healthy_before: BTreeSet::new(),
         approval: None,
+        asked: BTreeSet::new(),
     };
     state = after(state, &[Change::IntentReserved(intent)]);
     if let Some(outcome) = outcome {

@@ -14,7 +14,7 @@ use crate::tier::Rung;
 use crate::verdict::{Verdict, counted};
 
 use super::Draft;
-use super::ladder::{offered, rungs_of};
+use super::ladder::{asked, offered, rungs_of, unknown_refuses};
 
 impl Draft<'_> {
     /// Asks a person which rung may start, unless that is asked already.
@@ -57,7 +57,16 @@ impl Draft<'_> {
             self.changed(incident, request)
         };
         if let Some(why) = why {
-            let request = request.id;
+            self.end_request(target, &why);
+        }
+    }
+
+    /// Ends the open request of an incident, if there is one.
+    pub(super) fn end_request(&mut self, target: &Target, why: &str) {
+        let incident = self.state.incidents.get(target);
+        let request = incident.and_then(|incident| incident.request.as_ref());
+        if let Some(request) = request.map(|request| request.id) {
+            let why = why.to_owned();
             self.push(target, Change::ApprovalExpired { request, why });
         }
     }
@@ -74,12 +83,17 @@ impl Draft<'_> {
         };
         let changes: BTreeSet<String> = about
             .into_iter()
-            .filter_map(|asked| Some((asked, self.scope(incident, asked.scope.rung)?)))
-            // One look that was cut short says nothing about what was asked; at the act it refuses.
-            .filter(|(asked, now)| {
-                now.condition != Condition::Unknown || asked.scope.condition == now.condition
+            .filter_map(|asked| {
+                let given = self.verdicts(incident, asked.scope.rung);
+                let now = self.scope(incident, asked.scope.rung, &given)?;
+                // One look that was cut short says nothing about what was asked, and refuses. What
+                // is not known and refuses no more, as a hardserver that hangs, is something else.
+                let passing = now.condition == Condition::Unknown
+                    && asked.scope.condition != Condition::Unknown
+                    && unknown_refuses(&given);
+                (!passing).then(|| asked.scope.changes(&now))
             })
-            .flat_map(|(asked, now)| asked.scope.changes(&now))
+            .flatten()
             .collect();
         (!changes.is_empty()).then(|| changes.into_iter().collect::<Vec<_>>().join("; "))
     }
@@ -95,7 +109,7 @@ impl Draft<'_> {
                 return None;
             }
             Some(Alternative {
-                scope: self.scope(incident, rung)?,
+                scope: self.scope(incident, rung, &given)?,
                 reasons,
                 disrupts: self.disrupts(incident, rung),
             })
@@ -108,7 +122,7 @@ impl Draft<'_> {
     }
 
     /// What an approval of `rung` would be bound to now; `None` while the host is not seen clearly.
-    fn scope(&self, incident: &Incident, rung: Rung) -> Option<Scope> {
+    fn scope(&self, incident: &Incident, rung: Rung, given: &[RungVerdict]) -> Option<Scope> {
         let seen = self.evidence.observation().filter(|_| self.fresh())?;
         let target = &incident.target;
         let module = self.site.host.module_of(target);
@@ -124,6 +138,7 @@ impl Draft<'_> {
             condition: seen.condition(target.module),
             healthy_others,
             storm: self.fleet.storm_of(&self.hsms(rung, target)).is_some(),
+            asked: asked(given),
         })
     }
 

@@ -1,5 +1,7 @@
 //! Climbing the ladder: which rung an incident stands at, and what every guard says about it.
 
+use std::collections::BTreeSet;
+
 use crate::approval::Request;
 use crate::attempt::{Attempt, Outcome};
 use crate::event::{Change, Ruling, RungVerdict};
@@ -71,7 +73,8 @@ impl Draft<'_> {
     /// Goes up the rungs until one may start, or must not, or none is left.
     pub(super) fn ladder(&self, incident: &Incident) -> (Standing, Vec<RungVerdict>) {
         let mut verdicts = Vec::new();
-        let approved = incident.request.as_ref().and_then(Request::approved);
+        let request = incident.request.as_ref();
+        let approved = request.and_then(Request::approved);
         for &rung in rungs_of(incident) {
             if self.used_up(incident, rung) {
                 continue;
@@ -82,7 +85,9 @@ impl Draft<'_> {
             }
             let given = self.verdicts(incident, rung);
             let rule = match (rule(&given), approved) {
-                (Rule::Asked | Rule::Skipped, Some(chosen)) if rung == chosen => granted(&given),
+                (Rule::Asked | Rule::Skipped, Some(chosen)) if rung == chosen => {
+                    granted(&given, request)
+                }
                 (Rule::Asked, Some(chosen)) if rung < chosen => {
                     let by = format!("a person chose {chosen} over it");
                     verdicts.push(left_out(rung, &by));
@@ -250,12 +255,28 @@ fn exhausted(state: &HostState, target: &Target) -> String {
 }
 
 /// What the verdicts come to for a rung that a person has approved: what was asked is answered, and
-/// that other modules work was known. Everything else still counts.
-fn granted(given: &[RungVerdict]) -> Rule {
-    match offered(given) {
+/// that other modules work was known. Everything else still counts, also what nobody was asked about.
+fn granted(given: &[RungVerdict], request: Option<&Request>) -> Rule {
+    let rung = given.first().map(|given| given.rung);
+    let shown = rung.and_then(|rung| request?.alternative(rung));
+    let answered = shown.is_some_and(|shown| asked(given).is_subset(&shown.scope.asked));
+    match answered && offered(given) {
         true => Rule::Ready,
         false => rule(given),
     }
+}
+
+/// The guards that ask for a person's word, or leave the rung out.
+pub(super) fn asked(given: &[RungVerdict]) -> BTreeSet<Guard> {
+    let asks = |given: &&RungVerdict| matches!(given.verdict, Verdict::Ask(_) | Verdict::Skip(_));
+    given.iter().filter(asks).map(|given| given.guard).collect()
+}
+
+/// Whether the rung is refused because it is not known what it would act on.
+pub(super) fn unknown_refuses(given: &[RungVerdict]) -> bool {
+    given.iter().any(|given| {
+        matches!(given.verdict, Verdict::Refuse { .. }) && given.guard.about_knowledge()
+    })
 }
 
 /// Whether a person may choose this rung: nothing refuses it, and nothing leaves it out but that
@@ -271,11 +292,7 @@ pub(super) fn offered(given: &[RungVerdict]) -> bool {
 /// Puts the verdicts on one rung together. Nothing is skipped or asked on what is not known.
 fn rule(given: &[RungVerdict]) -> Rule {
     let refuses = |given: &&RungVerdict| matches!(given.verdict, Verdict::Refuse { .. });
-    if given
-        .iter()
-        .filter(refuses)
-        .any(|given| given.guard.about_knowledge())
-    {
+    if unknown_refuses(given) {
         return Rule::Refused;
     }
     if given

@@ -151,7 +151,7 @@ fn change_of_scope_voids_the_request_and_asks_anew_naming_what_changed() {
                 let module = lab.host.modules.get_mut(&number(1));
                 module.unwrap().esn = None;
             },
-            "the inventory has another ESN",
+            "it was not asked about: esn_mismatch; the inventory has another ESN",
         ),
         (
             |lab| lab.policy.clear_wait = Duration::from_secs(45),

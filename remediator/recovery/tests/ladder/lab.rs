@@ -422,6 +422,7 @@ impl Lab {
             steps: proposal.steps.clone(),
             healthy_before: proposal.healthy_before.clone(),
             approval: proposal.approval,
+            asked: proposal.asked.clone(),
         };
         self.record(&target, Change::IntentReserved(intent));
         if let Some(request) = proposal.approval {

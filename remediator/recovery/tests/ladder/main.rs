@@ -14,4 +14,5 @@ mod observe;
 mod outcomes;
 mod safety;
 mod scenarios;
+mod shown;
 mod storm;

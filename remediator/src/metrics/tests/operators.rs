@@ -4,6 +4,7 @@ use vcm_recovery::approval::{Alternative, Answer, Choice, Request, Scope};
 use vcm_recovery::control::{Hold, Pause, Release};
 use vcm_recovery::event::{ModuleSummary, Summary};
 use vcm_recovery::fleet::load::{LoadAction, LoadOrder};
+use vcm_recovery::guard::Guard;
 use vcm_recovery::ids::RequestId;
 use vcm_recovery::observation::{Condition, HardserverLook, Network};
 
@@ -60,6 +61,7 @@ pub(super) fn asked() -> Change {
             condition: Condition::Failed,
             healthy_others: BTreeSet::new(),
             storm: false,
+            asked: BTreeSet::from([Guard::ApprovalRequired]),
         },
         reasons: vec!["test".to_owned()],
         disrupts: "everybody".to_owned(),

@@ -54,6 +54,7 @@ fn intent() -> Intent {
         ],
         healthy_before: BTreeSet::from([ModuleNumber::try_from(2).unwrap()]),
         approval: Some(RequestId(3)),
+        asked: BTreeSet::from([Guard::ApprovalRequired]),
     }
 }
 

@@ -132,6 +132,7 @@ fn of_order(error: &OrderError) -> StatusCode {
         | OrderError::NotHeld { .. }
         | OrderError::NotUnknown { .. }
         | OrderError::NoIncident { .. }
+        | OrderError::Latched { .. }
         | OrderError::NotLatched { .. }
         | OrderError::AttemptOpen
         | OrderError::StillFailed { .. }

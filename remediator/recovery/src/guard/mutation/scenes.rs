@@ -324,6 +324,7 @@ fn open_elsewhere(lab: &mut Lab, rung: Rung) {
         steps: Vec::new(),
         healthy_before: BTreeSet::new(),
         approval: None,
+        asked: BTreeSet::new(),
     };
     let mut state = HostState::new(name.clone());
     state.apply(&Event {

@@ -249,6 +249,7 @@ impl Base {
             steps: Vec::new(),
             healthy_before: std::collections::BTreeSet::new(),
             approval: None,
+            asked: std::collections::BTreeSet::new(),
         };
         let at = self.ago(seconds_ago);
         let attempt = Attempt {
