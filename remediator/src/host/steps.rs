@@ -8,6 +8,7 @@ mod ended;
 mod log;
 mod output;
 
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::PathBuf;
 
@@ -19,6 +20,7 @@ use super::document::chain;
 use super::journal::record::{Hook, Record, StepExit, shown};
 use super::journal::{Journal, JournalError};
 use super::kernel;
+use super::launch::NO_LOG;
 use ended::{Ended, gone};
 use log::{Log, OUTPUT_MAX};
 
@@ -147,8 +149,8 @@ impl<'a> Steps<'a> {
         let Some((program, arguments)) = step.command() else {
             return Ok((index, Ended::never("it has no command".to_owned())));
         };
-        self.begun = true;
-        let (running, log) = match self.start(program, arguments) {
+        let begun = std::mem::replace(&mut self.begun, true);
+        let (running, log) = match self.start(program, arguments, begun) {
             Ok(started) => started,
             Err(reason) => return Ok((index, Ended::never(reason))),
         };
@@ -171,13 +173,15 @@ impl<'a> Steps<'a> {
         self.record(Record::StillRunning { command })
     }
 
-    /// Starts the command, or says why it certainly never ran.
+    /// Starts the command, or says why it certainly never ran. `begun` says whether one may have run
+    /// before it.
     fn start(
         &self,
         program: Program,
         arguments: Vec<String>,
+        begun: bool,
     ) -> Result<(Running, Option<Log>), String> {
-        let invocation = self.invocation(program, arguments);
+        let invocation = self.invocation(program, arguments, begun);
         let (invocation, log) = invocation.map_err(|error| chain(&error))?;
         let running = runner::start(invocation).map_err(|error| chain(&error))?;
         Ok((running, log))
@@ -189,6 +193,7 @@ impl<'a> Steps<'a> {
         &self,
         program: Program,
         arguments: Vec<String>,
+        begun: bool,
     ) -> io::Result<(Invocation, Option<Log>)> {
         let tools = &self.config.tools;
         let invocation =
@@ -199,9 +204,23 @@ impl<'a> Steps<'a> {
             Program::Nopclearfail if tools.sudo_prefix.is_empty() => Ok((invocation, None)),
             Program::Nopclearfail => Ok((invocation.never_killed(), None)),
             Program::InitScript | Program::Net => {
-                let (file, log) = Log::open(&self.log)?;
-                Ok((invocation.uninterruptible(file), Some(log)))
+                let (file, log) = self.output(begun)?;
+                Ok((invocation.uninterruptible(file), log))
             }
+        }
+    }
+
+    /// Where the output of a command goes that may outlive us. What was begun is finished without its
+    /// output rather than not at all.
+    fn output(&self, begun: bool) -> io::Result<(File, Option<Log>)> {
+        match Log::open(&self.log) {
+            Ok((file, log)) => Ok((file, Some(log))),
+            Err(error) if begun => {
+                let (log, error) = (self.log.display(), chain(&error));
+                tracing::error!(%log, error, "the output of the command is lost");
+                Ok((OpenOptions::new().write(true).open(NO_LOG)?, None))
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -236,7 +255,12 @@ impl<'a> Steps<'a> {
                 );
                 Ok(())
             }
-            result => result,
+            Err(error) => {
+                // Nothing was begun, so that nothing follows from it, and it counts as never written.
+                self.unwritten.clear();
+                Err(error)
+            }
+            Ok(()) => Ok(()),
         }
     }
 
@@ -257,15 +281,17 @@ mod tests {
     use super::*;
     use crate::host::journal;
 
-    /// A host whose nopclearfail leaves a file behind.
+    /// A host whose tools leave a file behind.
     fn host() -> (tempfile::TempDir, HostConfig) {
         let root = tempfile::tempdir().unwrap();
-        std::fs::create_dir(root.path().join("bin")).unwrap();
-        let tool = root.path().join("bin/nopclearfail");
-        let fake = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/fake-tool");
-        std::os::unix::fs::symlink(fake, &tool).unwrap();
-        let script = format!("echo \"$*\" >>{}/calls", root.path().display());
-        std::fs::write(tool.with_extension("script"), script).unwrap();
+        for tool in ["bin/nopclearfail", "sbin/init.d-ncipher"] {
+            let tool = root.path().join(tool);
+            std::fs::create_dir(tool.parent().unwrap()).unwrap();
+            let fake = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/fake-tool");
+            std::os::unix::fs::symlink(fake, &tool).unwrap();
+            let script = format!("echo \"$*\" >>{}/calls", root.path().display());
+            std::fs::write(format!("{}.script", tool.display()), script).unwrap();
+        }
         let path = root.path().join("host.yaml");
         let (root_dir, yaml) = (root.path().display(), "state_dir");
         std::fs::write(
@@ -300,6 +326,23 @@ mod tests {
         let detail = String::new();
         begun.end(Record::Ended { detail }).await.unwrap();
         assert_eq!(calls(), "-m1 -c\n");
+    }
+
+    /// A hardserver that a restart left down is started again although its output has nowhere to go.
+    #[tokio::test]
+    async fn a_log_that_cannot_be_opened_keeps_the_first_command_from_starting_and_none_after_it() {
+        let (root, config) = host();
+        let log = root.path().join("log");
+        std::fs::create_dir(&log).unwrap();
+        let calls = || std::fs::read_to_string(root.path().join("calls")).unwrap_or_default();
+        for (number, begun) in [(1, false), (2, true)] {
+            let journal = Journal::create(root.path(), AttemptId::from_bits(number)).unwrap();
+            let mut steps = Steps::new(&config, journal, log.clone(), 0, begun);
+            let exit = steps.command(Step::StartHardserver).await.unwrap();
+            let never = matches!(exit, StepExit::NeverStarted(_));
+            assert_eq!(never, !begun, "{exit}");
+        }
+        assert_eq!(calls(), "start\n");
     }
 
     /// A `step_finished` without its `step_started` would make no sense to who reads the journal.
