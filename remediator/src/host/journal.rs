@@ -94,6 +94,8 @@ pub struct Journal {
     length: u64,
     next_seq: u64,
     last_sum: Sum,
+    /// [`File::sync_all`]; a test has it fail.
+    sync: fn(&File) -> io::Result<()>,
 }
 
 impl Journal {
@@ -124,6 +126,7 @@ impl Journal {
             length: 0,
             next_seq: 0,
             last_sum: Sum::default(),
+            sync: File::sync_all,
             path: path.clone(),
         })
     }
@@ -151,6 +154,7 @@ impl Journal {
             length: contents.length,
             next_seq: contents.entries.len() as u64,
             last_sum: contents.last_sum,
+            sync: File::sync_all,
         };
         Ok(Some((journal, contents.entries)))
     }
@@ -173,11 +177,24 @@ impl Journal {
     /// # Errors
     /// If it is not durable. It then counts as never written, and the journal can go on.
     pub fn append(&mut self, record: Record) -> Result<(), JournalError> {
-        self.try_append(record)
-            .map_err(|source| JournalError::Write {
-                path: self.path.clone(),
-                source,
-            })
+        let Err(source) = self.try_append(record) else {
+            return Ok(());
+        };
+        // What was written and cannot be synced would be read as something that was done. Where this
+        // fails too, the next append cuts it off first.
+        let _ = self.cut_off();
+        let path = self.path.clone();
+        Err(JournalError::Write { path, source })
+    }
+
+    /// Cuts off what stands behind the intact records: a torn one, or what a failed append left.
+    fn cut_off(&self) -> io::Result<()> {
+        if self.file.metadata()?.len() > self.length {
+            self.file.set_len(self.length)?;
+            // That gave the reserved space away. Without it the records fit as long as there is some.
+            let _ = self.reserve();
+        }
+        Ok(())
     }
 
     fn try_append(&mut self, record: Record) -> io::Result<()> {
@@ -191,11 +208,10 @@ impl Journal {
             record,
         };
         let (line, sum) = line::write(&entry, &self.last_sum)?;
-        // Behind the intact records there may be a torn one, or what a failed append left.
-        self.file.set_len(self.length)?;
+        self.cut_off()?;
         io::Seek::seek(&mut self.file, io::SeekFrom::Start(self.length))?;
         self.file.write_all(&line)?;
-        self.file.sync_all()?;
+        (self.sync)(&self.file)?;
         self.length += line.len() as u64;
         self.next_seq += 1;
         self.last_sum = sum;
@@ -212,7 +228,15 @@ impl Journal {
             length: 0,
             next_seq: 0,
             last_sum: Sum::default(),
+            sync: File::sync_all,
         }
+    }
+
+    /// Syncs records in this way from now on.
+    #[cfg(test)]
+    pub(super) fn syncing_by(mut self, sync: fn(&File) -> io::Result<()>) -> Self {
+        self.sync = sync;
+        self
     }
 
     /// Where it is.

@@ -196,9 +196,8 @@ fn fail(host: &Host, state: &mut State, runner: &mut Runner, on_disk: bool) -> b
         return written(runner, rec) || died(state, runner);
     }
     match rec {
-        Rec::Accepted(..) => write(runner, Rec::Refused),
+        Rec::Accepted(..) | Rec::StepStarted(..) => write(runner, Rec::Refused),
         Rec::Refused
-        | Rec::StepStarted(..)
         | Rec::Process(_)
         | Rec::StillRunning(_)
         | Rec::StepFinished(..)

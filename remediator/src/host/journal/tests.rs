@@ -370,3 +370,59 @@ fn an_attempt_is_created_once_and_listed() {
     fs::write(log_path(directory.path(), attempt), "log").unwrap();
     assert_eq!(known(directory.path()).unwrap(), [attempt]);
 }
+
+/// The space that is taken on the disk, in bytes.
+fn taken(path: &Path) -> u64 {
+    use std::os::unix::fs::MetadataExt as _;
+    // stat(2): in units of 512 bytes, whatever the size of a block is.
+    fs::metadata(path).unwrap().blocks() * 512
+}
+
+#[test]
+fn what_was_reserved_stays_reserved_while_records_are_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let attempt = AttemptId::from_bits(9);
+    let mut journal = Journal::create(directory.path(), attempt).unwrap();
+    let path = journal.path().to_owned();
+    let mut records = clear().into_iter();
+    journal.reserve().unwrap();
+    assert!(taken(&path) >= RESERVED);
+    for record in records.by_ref().take(4) {
+        journal.append(record).unwrap();
+        assert!(taken(&path) >= RESERVED, "{}", taken(&path));
+    }
+    drop(journal);
+    // A torn line is cut off, and what that gave away is reserved again.
+    let mut file = OpenOptions::new().append(true).open(&path).unwrap();
+    file.write_all(b"{\"sum\":").unwrap();
+    let (mut journal, entries) = Journal::open(directory.path(), attempt).unwrap().unwrap();
+    assert_eq!(entries.len(), 4);
+    for record in records {
+        journal.append(record).unwrap();
+        assert!(taken(&path) >= RESERVED, "{}", taken(&path));
+    }
+    assert_eq!(load(directory.path(), attempt).unwrap().unwrap().len(), 10);
+}
+
+/// Else a step that never started would read as one that may have.
+#[test]
+fn what_was_written_and_could_not_be_synced_is_not_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let attempt = AttemptId::from_bits(9);
+    let journal = Journal::create(directory.path(), attempt).unwrap();
+    let read = || load(directory.path(), attempt).unwrap().unwrap().len();
+    let mut records = clear().into_iter();
+    let fails = |_: &File| Err(io::Error::other("injected"));
+    let mut journal = journal.syncing_by(fails);
+    let accepted = records.next().unwrap();
+    assert!(journal.append(accepted.clone()).is_err());
+    assert_eq!(read(), 0);
+    let mut journal = journal.syncing_by(File::sync_all);
+    journal.append(accepted).unwrap();
+    let mut journal = journal.syncing_by(fails);
+    assert!(journal.append(records.next().unwrap()).is_err());
+    assert_eq!(read(), 1);
+    let mut journal = journal.syncing_by(File::sync_all);
+    journal.append(refused()).unwrap();
+    assert_eq!(read(), 2);
+}
