@@ -29,7 +29,7 @@ struct Extent {
     paced: Duration,
     /// How long they are delivered as fast as they are answered.
     unpaced: Duration,
-    /// Simulated days of the store's growth.
+    /// Simulated days of the store's growth, more than its evidence is kept.
     days: u32,
 }
 
@@ -42,7 +42,7 @@ const FULL: Extent = Extent {
 const QUICK: Extent = Extent {
     paced: Duration::from_secs(30),
     unpaced: Duration::from_secs(5),
-    days: 100,
+    days: 120,
 };
 
 fn main() {

@@ -243,8 +243,9 @@ impl Actor {
     /// Decides, and records what was decided. What cannot be recorded did not happen.
     async fn decide_and_record(&mut self) -> Result<Decision, StoreError> {
         let fleet = self.fleet();
-        let decision = self.decide(&fleet);
-        self.record(decision.changes.clone()).await?;
+        let mut decision = self.decide(&fleet);
+        // Moved, not copied: many hosts may wait for the store with what they have decided.
+        self.record(std::mem::take(&mut decision.changes)).await?;
         self.diagnose(&fleet);
         Ok(decision)
     }
