@@ -15,8 +15,8 @@ use vcm_recovery::ids::{AttemptId, Epoch, ObservationId, RequestId, StoreId};
 use vcm_recovery::observation::{OBSERVATION_SCHEMA, Observation};
 use vcm_recovery::tier::Rung;
 
-use crate::host::document::{Answer, Answered, Reported, Status};
-use crate::host::fence::Caller;
+use crate::host::document::{Answer, Answered, NewestTold, Reported, Status};
+use crate::host::fence::{Caller, Newest};
 
 /// The longest look: `enquiry` may take 50 s, the rest runs beside it.
 const OBSERVE_DEADLINE: Duration = Duration::from_secs(60);
@@ -37,6 +37,9 @@ pub type Call<'a, T> = Pin<Box<dyn Future<Output = Result<T, HostRunnerError>> +
 pub trait HostRunner: fmt::Debug + Send + Sync {
     /// Looks at the host. Changes nothing.
     fn observe(&self) -> Call<'_, Observation>;
+
+    /// Which attempt the host has accepted last for the store that it obeys, and at which epoch.
+    fn newest(&self) -> Call<'_, Option<Newest>>;
 
     /// Orders an attempt. The runner looks again, and accepts or refuses.
     fn run(&self, order: Order) -> Call<'_, Answer>;
@@ -70,6 +73,9 @@ pub struct Order {
     pub observation: ObservationId,
     /// How old that observation may be by the host's clock.
     pub max_age: Duration,
+    /// The attempt that the host has accepted last, which the store accounts for; none on a host
+    /// that has accepted none. The host refuses when it knows better.
+    pub newest: Option<AttemptId>,
     /// The request whose answer lets it start, where one was needed.
     pub approval: Option<RequestId>,
 }
@@ -194,11 +200,15 @@ impl Order {
             .as_ref()
             .map_or_else(|| "unconfirmed".to_owned(), ToString::to_string);
         let max_age = format!("{}ms", self.max_age.as_millis());
+        let newest = self
+            .newest
+            .map_or_else(|| "none".to_owned(), |newest| newest.to_string());
         for (flag, value) in [
             ("--tier", self.rung.to_string()),
             ("--esn", esn),
             ("--observation", self.observation.to_string()),
             ("--max-age", max_age),
+            ("--newest", newest),
         ] {
             arguments.extend([flag.to_owned(), value]);
         }
@@ -221,6 +231,13 @@ impl HostRunner for LocalRunner {
             } else {
                 Err(HostRunnerError::Schema(seen.schema))
             }
+        })
+    }
+
+    fn newest(&self) -> Call<'_, Option<Newest>> {
+        Box::pin(async {
+            let told: NewestTold = self.call("newest", Vec::new(), RESULT_DEADLINE).await?;
+            Ok(told.newest)
         })
     }
 
@@ -318,13 +335,15 @@ mod tests {
             esn: None,
             observation: ObservationId::from_bits(4),
             max_age: Duration::from_secs(30),
+            newest: Some(AttemptId::from_bits(6)),
             approval: Some(RequestId(5)),
         };
         assert_eq!(
             order.arguments().join(" "),
             "--attempt 00000000-0000-0000-0000-000000000001 --epoch 7 \
              --store 00000000-0000-0000-0000-000000000002 --tier retry --esn unconfirmed \
-             --observation 00000000-0000-0000-0000-000000000004 --max-age 30000ms --module 3 --approval #5"
+             --observation 00000000-0000-0000-0000-000000000004 --max-age 30000ms \
+             --newest 00000000-0000-0000-0000-000000000006 --module 3 --approval #5"
         );
     }
 }

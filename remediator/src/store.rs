@@ -94,6 +94,12 @@ pub trait Store: Send + Sync {
     /// attempt of unknown outcome still holds its budgets.
     fn reserve(&self, entry: Entry, budgets: Budgets) -> Pending<'_, Reservation>;
 
+    /// Whether this store accounts for an attempt that a start with this epoch has ordered: it has
+    /// the intent, or it was restored and its epoch [raised](epoch::bump) since that order, so that
+    /// a person knows that the attempt is not in it. Anything else is in no record that this store
+    /// goes on from.
+    fn accounts_for(&self, attempt: AttemptId, ordered_by: Epoch) -> Pending<'_, bool>;
+
     /// Keeps an observation as evidence.
     fn keep_observation(&self, host: &HostName, observation: &Observation) -> Pending<'_, ()>;
 

@@ -20,7 +20,7 @@ use tower::ServiceExt as _;
 use vcm_recovery::alert::Fact;
 use vcm_recovery::event::{Entry, Event, Ruling, RungVerdict};
 use vcm_recovery::guard::Guard;
-use vcm_recovery::ids::HostName;
+use vcm_recovery::ids::{AttemptId, Epoch, HostName};
 use vcm_recovery::incident::{Incident, Standing};
 use vcm_recovery::inventory::{HostEntry, Inventory, Kind, ModuleEntry, Target};
 use vcm_recovery::observation::Observation;
@@ -95,6 +95,10 @@ impl Store for Breakable {
 
     fn reserve(&self, entry: Entry, budgets: Budgets) -> Pending<'_, Reservation> {
         self.store.reserve(entry, budgets)
+    }
+
+    fn accounts_for(&self, attempt: AttemptId, ordered_by: Epoch) -> Pending<'_, bool> {
+        self.store.accounts_for(attempt, ordered_by)
     }
 
     fn keep_observation(&self, host: &HostName, observation: &Observation) -> Pending<'_, ()> {

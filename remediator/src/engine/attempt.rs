@@ -3,13 +3,14 @@
 use vcm_recovery::attempt::{Attempt, Intent, Outcome, Report};
 use vcm_recovery::decide::Proposal;
 use vcm_recovery::event::{Change, Entry};
+use vcm_recovery::guard::Guard;
 use vcm_recovery::ids::AttemptId;
 use vcm_recovery::inventory::Target;
 use vcm_telemetry::logging::chain;
 
 use super::actor::Actor;
 use crate::host::document::{Answer, Refusal, Status};
-use crate::host::fence::Caller;
+use crate::host::fence::{COPY, Caller, Newest};
 use crate::host_client::Order;
 use crate::store::{Reservation, StoreError};
 
@@ -70,6 +71,14 @@ impl Actor {
     }
 
     async fn order(&mut self, attempt: AttemptId, proposal: &Proposal) -> Result<(), StoreError> {
+        let newest = match self.newest_accounted_for().await? {
+            Ok(newest) => newest,
+            Err(reason) => {
+                return self
+                    .settle(attempt, proposal, Outcome::Refused, reason)
+                    .await;
+            }
+        };
         let identity = self.parts.store.identity();
         let order = Order {
             attempt,
@@ -80,6 +89,7 @@ impl Actor {
             esn: proposal.esn.clone(),
             observation: proposal.observation,
             max_age: self.parts.policy.evidence_max_age,
+            newest,
             approval: proposal.approval,
         };
         match self.host.runner.run(order).await {
@@ -99,6 +109,33 @@ impl Actor {
                 Ok(())
             }
         }
+    }
+
+    /// The attempt that the host has accepted last, if the store accounts for it; or why nothing
+    /// is ordered. Caps, holds and pauses of a copy of the store are those of when it was made.
+    async fn newest_accounted_for(&self) -> Result<Result<Option<AttemptId>, String>, StoreError> {
+        let newest = match self.host.runner.newest().await {
+            Ok(newest) => newest,
+            Err(error) => {
+                let why = chain(&error);
+                return Ok(Err(format!(
+                    "not ordered: what the host accepted last is not known: {why}"
+                )));
+            }
+        };
+        let Some(Newest { attempt, epoch }) = newest else {
+            return Ok(Ok(None));
+        };
+        if self.parts.store.accounts_for(attempt, epoch).await? {
+            return Ok(Ok(Some(attempt)));
+        }
+        let guard = Guard::NotOwner;
+        let reason = format!(
+            "{guard}: the host accepted attempt {attempt} at epoch {epoch}, which is not in the \
+             store: {COPY}"
+        );
+        tracing::error!(%attempt, %epoch, reason, "nothing is ordered");
+        Ok(Err(reason))
     }
 
     async fn settle(

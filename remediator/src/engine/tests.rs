@@ -23,7 +23,7 @@ use vcm_recovery::time::Time;
 
 use super::*;
 use crate::host::document::{Answer, Status};
-use crate::host::fence::Caller;
+use crate::host::fence::{Caller, Newest};
 use crate::host_client::{Call, HostRunnerError, Order};
 use crate::store::chain::ChainHead;
 use crate::store::ownership::NotOwner;
@@ -97,6 +97,15 @@ impl Store for MemoryStore {
         Box::pin(async move { Ok(Reservation::Reserved(self.push(vec![entry])?)) })
     }
 
+    fn accounts_for(&self, attempt: AttemptId, _ordered_by: Epoch) -> Pending<'_, bool> {
+        let is_it = |event: &Event| match &event.entry.change {
+            Change::IntentReserved(intent) => intent.attempt == attempt,
+            _ => false,
+        };
+        let known = self.events.lock().unwrap().iter().any(is_it);
+        Box::pin(async move { Ok(known) })
+    }
+
     fn keep_observation(&self, _host: &HostName, _seen: &Observation) -> Pending<'_, ()> {
         Box::pin(async { Ok(()) })
     }
@@ -133,6 +142,8 @@ struct Script {
     status: Option<Status>,
     /// The order is lost on its way, or its answer on the way back.
     answers: bool,
+    /// What the host has accepted last.
+    newest: Option<Newest>,
     looks: u32,
     failed: bool,
     look_takes: Duration,
@@ -160,6 +171,11 @@ impl HostRunner for ScriptedRunner {
             self.0.lock().unwrap().looking = false;
             Ok(seen)
         })
+    }
+
+    fn newest(&self) -> Call<'_, Option<Newest>> {
+        let newest = self.0.lock().unwrap().newest;
+        Box::pin(async move { Ok(newest) })
     }
 
     fn run(&self, order: Order) -> Call<'_, Answer> {
@@ -617,4 +633,52 @@ async fn pause_survives_a_restart_and_nothing_starts_until_it_ends() {
     bench.door.order_fleet(resume, giver).await.unwrap();
     bench.run(2).await;
     assert_eq!(bench.orders(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_accepted_what_the_store_does_not_know_gets_no_order_and_a_person_is_told_why()
+{
+    let bench = Bench::start(script(true)).await;
+    let accepted = AttemptId::from_bits(77);
+    let epoch = Epoch(1);
+    bench.script(|script| {
+        script.newest = Some(Newest {
+            attempt: accepted,
+            epoch,
+        });
+    });
+    bench.run(8).await;
+    assert_eq!(bench.orders(), 0);
+    let outcomes = bench.outcomes();
+    assert!(outcomes.len() >= 3, "{outcomes:?}");
+    assert!(outcomes.iter().all(|outcome| *outcome == Outcome::Refused));
+    let events = bench.store.events.lock().unwrap();
+    let page = |event: &Event| match &event.entry.change {
+        Change::PageRaised { reason, text, .. } => Some((*reason, text.clone())),
+        _ => None,
+    };
+    let pages: Vec<_> = events.iter().filter_map(page).collect();
+    let [(PageReason::HostRunner, told)] = &pages[..] else {
+        panic!("{pages:?}");
+    };
+    for part in ["not_owner", &accepted.to_string(), "store bump-epoch"] {
+        assert!(told.contains(part), "{told}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_names_the_attempt_that_the_host_accepted_last() {
+    let bench = Bench::start(script(false)).await;
+    bench.run(3).await;
+    let first = bench.script(|script| script.orders[0].clone());
+    assert_eq!(first.newest, None);
+    bench.script(|script| {
+        let (attempt, epoch) = (first.attempt, first.epoch);
+        script.newest = Some(Newest { attempt, epoch });
+    });
+    let before = bench.orders();
+    bench.run(6).await;
+    let orders = bench.script(|script| script.orders.clone());
+    assert!(orders.len() > before, "{orders:?}");
+    assert_eq!(orders[before].newest, Some(first.attempt));
 }

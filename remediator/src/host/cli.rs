@@ -14,12 +14,12 @@ use vcm_recovery::ids::{AttemptId, StoreId};
 
 use super::check;
 use super::config::{ConfigError, HostConfig};
-use super::document::{Answered, Reported};
+use super::document::{Answered, NewestTold, Reported};
 use super::launch::{self, Detached, Launch, Purpose};
 use super::observe::{self, Depth, kept};
 use super::pin::{self, Reason};
 use super::sudoers::{self, UserName};
-use super::{result, resume, run, tombstone};
+use super::{fence, result, resume, run, tombstone};
 use order::{ConfigArgs, DetachedArgs, KnownArgs, ResultArgs, RunArgs};
 
 /// Exit code for a configuration that is wrong.
@@ -39,6 +39,8 @@ enum HostCommand {
     Observe(ConfigArgs),
     /// Runs an attempt in a detached process; answers as soon as it is accepted or refused.
     Run(RunArgs),
+    /// Says which attempt was accepted last, which each order has to name.
+    Newest(ConfigArgs),
     /// Says what became of an attempt.
     Result(ResultArgs),
     /// Finishes the open critical section of an attempt whose process died.
@@ -141,6 +143,11 @@ impl HostCommand {
             }
             Self::ResumeOpen(arguments) => resume_open(&arguments).await?,
             Self::PrintSudoers(arguments) => print_sudoers(&arguments)?,
+            Self::Newest(arguments) => {
+                let config = HostConfig::load(&arguments.file)?;
+                let newest = fence::newest(&config.state_dir)?;
+                print(&NewestTold { newest })?;
+            }
             Self::Result(ResultArgs { config, attempt }) => {
                 let config = HostConfig::load(&config.file)?;
                 print(&result::reported(&config.state_dir, attempt)?)?;

@@ -8,6 +8,7 @@ use vcm_recovery::ids::AttemptId;
 use vcm_recovery::step::Step;
 pub(super) use vcm_telemetry::logging::chain;
 
+use super::fence::Newest;
 use super::journal::record::StepExit;
 use super::snapshot::Snapshot;
 
@@ -52,6 +53,13 @@ pub struct Reported {
     /// What worked before it, where that was written down: before a restart and a clear.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<Snapshot>,
+}
+
+/// What is said to `host newest`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewestTold {
+    /// The attempt that was accepted last; null when none was.
+    pub newest: Option<Newest>,
 }
 
 /// What is known of an attempt.

@@ -1,7 +1,9 @@
 //! Which remediator is listened to: the one store that this host is pinned to, and no start of it
 //! older than the newest one that was heard of.
 //!
-//! An old process that still lives, a restored back-up and a second remediator are refused here.
+//! An old process that still lives, a restored back-up and a second remediator are refused here. A
+//! back-up that was started often enough has an epoch that is not older; it does not know which
+//! attempt was accepted here last, and each order has to name that one.
 //! That an attempt is known is for its [journal] to say.
 
 use std::fs::{self, File, OpenOptions};
@@ -10,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
-use vcm_recovery::ids::{Epoch, StoreId};
+use vcm_recovery::ids::{AttemptId, Epoch, StoreId};
 
 use super::durable;
 use super::journal::{self, JournalError, past};
@@ -27,6 +29,19 @@ pub struct Fence {
     pub store: Option<StoreId>,
     /// The highest epoch that was heard of.
     pub epoch: Epoch,
+    /// The attempt that was accepted last for this store. Its journal may be gone long since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest: Option<Newest>,
+}
+
+/// The attempt that a host has accepted last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Newest {
+    /// Which.
+    pub attempt: AttemptId,
+    /// The start of the remediator that ordered it.
+    pub epoch: Epoch,
 }
 
 /// Who asks for something: a start of a remediator.
@@ -37,6 +52,11 @@ pub struct Caller {
     /// Its store. Epochs of two stores have nothing to do with each other.
     pub store: StoreId,
 }
+
+/// What a store is that does not know what was accepted, and what to do about it.
+pub const COPY: &str = "the store is a copy of before that attempt, and what was attempted, held or \
+                        paused since is not in it; stop the program, run \
+                        `vcm-remediator store bump-epoch`, which pauses, look at the hosts, then resume";
 
 /// Why somebody is not listened to.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +76,18 @@ pub enum FenceError {
         store: StoreId,
         /// The one that is listened to.
         pinned: StoreId,
+    },
+    /// The order goes by another newest attempt than this host's: the store is a copy of before it.
+    #[error(
+        "this host accepted {} last, the order goes by {}: {COPY}",
+        named(newest.map(|newest| newest.attempt)),
+        named(*known)
+    )]
+    OtherNewest {
+        /// The one that was accepted here last.
+        newest: Option<Newest>,
+        /// The one that the order names.
+        known: Option<AttemptId>,
     },
     /// The file is gone although attempts are on record, so that nobody knows whom to listen to.
     #[error("{} is gone although attempts are on record beside it", path.display())]
@@ -109,6 +141,56 @@ pub fn admit(state_dir: &Path, caller: Caller) -> Result<(), FenceError> {
     keep(state_dir, &after)
 }
 
+/// Which attempt was accepted last for the store that this host obeys.
+///
+/// # Errors
+/// If that cannot be read.
+pub fn newest(state_dir: &Path) -> Result<Option<Newest>, FenceError> {
+    Ok(read(state_dir)?.and_then(|fence| fence.newest))
+}
+
+/// Whether the order goes by the attempt that was accepted here last.
+///
+/// # Errors
+/// [`FenceError::OtherNewest`] if not, another one if nobody knows.
+pub fn agree(state_dir: &Path, known: Option<AttemptId>) -> Result<(), FenceError> {
+    agreed(newest(state_dir)?, known)
+}
+
+/// Listens to the caller like [`admit`], and makes an attempt the newest one of this host. On disk
+/// before the attempt is in its journal: one that then was not accepted is one that the store knows
+/// all the same.
+///
+/// # Errors
+/// [`FenceError`], and then nothing may be done.
+pub fn accept(
+    state_dir: &Path,
+    caller: Caller,
+    known: Option<AttemptId>,
+    attempt: AttemptId,
+) -> Result<(), FenceError> {
+    let _exclusive = alone(state_dir)?;
+    let fence = rule(read(state_dir)?, caller)?;
+    agreed(fence.newest, known)?;
+    let epoch = caller.epoch;
+    let newest = Some(Newest { attempt, epoch });
+    keep(state_dir, &Fence { newest, ..fence })
+}
+
+fn agreed(newest: Option<Newest>, known: Option<AttemptId>) -> Result<(), FenceError> {
+    if newest.map(|newest| newest.attempt) == known {
+        Ok(())
+    } else {
+        Err(FenceError::OtherNewest { newest, known })
+    }
+}
+
+fn named(attempt: Option<AttemptId>) -> String {
+    attempt.map_or("no attempt".to_owned(), |attempt| {
+        format!("attempt {attempt}")
+    })
+}
+
 /// Nobody is admitted meanwhile, as long as the value lives.
 pub(super) fn alone(state_dir: &Path) -> Result<File, FenceError> {
     let path = state_dir.join("fence.lock");
@@ -124,6 +206,7 @@ pub(super) fn write(state_dir: &Path, store: StoreId, epoch: Epoch) -> Result<()
         schema: SCHEMA,
         store: Some(store),
         epoch,
+        newest: None,
     };
     keep(state_dir, &fence)
 }
@@ -158,6 +241,7 @@ pub fn rule(before: Option<Fence>, caller: Caller) -> Result<Fence, FenceError> 
         schema: SCHEMA,
         store: Some(store),
         epoch,
+        newest: before.and_then(|before| before.newest),
     })
 }
 

@@ -2,7 +2,7 @@
 //! steps.
 //!
 //! lock -> fence -> nothing else open -> `judge` (the host's own files, a look of our own, guards,
-//! plan, permitted) -> fence and files once more -> journal `accepted` -> answer -> `carry_out`.
+//! plan, permitted) -> files and fence once more -> journal `accepted` -> answer -> `carry_out`.
 //! Whatever does not pass refuses, and nothing is done.
 
 mod carry_out;
@@ -14,13 +14,14 @@ use std::time::Duration;
 
 use nshield::runner::ProcessIdentity;
 use nshield::{Esn, ModuleNumber};
+use vcm_recovery::guard::Guard;
 use vcm_recovery::ids::{AttemptId, Epoch, ObservationId, StoreId};
 use vcm_recovery::tier::Rung;
 
 use super::approval::ApprovalName;
 use super::config::HostConfig;
 use super::document::{Answer, Answered, Refusal, chain};
-use super::fence::Caller;
+use super::fence::{Caller, FenceError};
 use super::journal::record::{Accepted, Record};
 use super::journal::story::Blocking;
 use super::journal::{self, Journal, JournalError, past};
@@ -47,6 +48,8 @@ pub struct Order {
     pub observation: ObservationId,
     /// How old that may be.
     pub max_age: Duration,
+    /// The attempt that this host has accepted last, as far as the store knows.
+    pub newest: Option<AttemptId>,
     /// The request by which a person approved it, if one was asked. What a guard only lets a
     /// person decide passes then; what it refuses never does.
     pub approval: Option<ApprovalName>,
@@ -95,6 +98,7 @@ async fn accept(config: &HostConfig, order: &Order) -> Result<(Journal, Accepted
     if let Some(known) = known(state_dir, order.attempt)? {
         return Err(known);
     }
+    fence::agree(state_dir, order.newest).map_err(not_listened_to)?;
     nothing_open(state_dir, Some(order.attempt))?;
     forget_old(state_dir);
     let judged = match judge::judge(config, order).await {
@@ -102,9 +106,10 @@ async fn accept(config: &HostConfig, order: &Order) -> Result<(Journal, Accepted
         Err(refusal) => return Err(keep_refusal(state_dir, order.attempt, refusal)),
     };
     // The look took its time: somebody newer may have been heard of, or a file put in place.
-    admit(state_dir, order)?;
     judge::nobody_holds(config, order)
         .map_err(|refusal| keep_refusal(state_dir, order.attempt, refusal))?;
+    fence::accept(state_dir, caller(order), order.newest, order.attempt)
+        .map_err(not_listened_to)?;
     let runner = own_identity().map_err(Refusal::error)?;
     let journal = Journal::create(state_dir, order.attempt).map_err(Refusal::error)?;
     let accepted = Accepted {
@@ -140,8 +145,19 @@ fn begin(mut journal: Journal, accepted: Accepted) -> Result<(Journal, Accepted)
 }
 
 fn admit(state_dir: &Path, order: &Order) -> Result<(), Refusal> {
-    let (epoch, store) = (order.epoch, order.store);
-    fence::admit(state_dir, Caller { epoch, store }).map_err(Refusal::error)
+    fence::admit(state_dir, caller(order)).map_err(not_listened_to)
+}
+
+fn caller(order: &Order) -> Caller {
+    let &Order { epoch, store, .. } = order;
+    Caller { epoch, store }
+}
+
+fn not_listened_to(error: FenceError) -> Refusal {
+    match error {
+        FenceError::OtherNewest { .. } => Refusal::of(Guard::NotOwner, chain(&error)),
+        error => Refusal::error(error),
+    }
 }
 
 /// An attempt that is known starts no second time.

@@ -5,10 +5,11 @@ use vcm_recovery::attempt::{Intent, Outcome, Report};
 use vcm_recovery::control::Resolved;
 use vcm_recovery::event::{Change, Entry};
 use vcm_recovery::guard::{Guard, budget};
-use vcm_recovery::ids::{AttemptId, HsmName};
+use vcm_recovery::ids::{AttemptId, Epoch, HsmName};
 use vcm_recovery::policy::Budgets;
 use vcm_recovery::tier::Rung;
 
+use super::epoch::LEAP;
 use super::transaction::Operation;
 use super::{Reservation, StoreError};
 
@@ -84,6 +85,30 @@ fn settled(connection: &Connection, attempt: AttemptId, outcome: Outcome) -> rus
         )?
         .execute(params![attempt.to_string(), outcome.as_str()])
         .map(drop)
+}
+
+/// Whether the intent of an attempt is here, or the epoch was raised over the start that ordered it.
+pub(super) fn accounted_for(
+    operation: &Operation<'_>,
+    attempt: AttemptId,
+    ordered_by: Epoch,
+) -> rusqlite::Result<bool> {
+    let connection = operation.connection;
+    Ok(known(connection, attempt)? || ordered_by <= raised_to(connection)?)
+}
+
+/// What the epoch was raised to last by a person; 0 when it never was. Raising records a pause under
+/// the epoch that it raises to, which no start comes near by counting. Rarely asked, so that it may
+/// read through the events.
+fn raised_to(connection: &Connection) -> rusqlite::Result<Epoch> {
+    let raised: Option<i64> = connection
+        .prepare_cached(
+            "SELECT max(pause.epoch)
+             FROM events AS pause LEFT JOIN events AS before ON before.seq = pause.seq - 1
+             WHERE pause.kind = 'Paused' AND pause.epoch - coalesce(before.epoch, 0) >= ?1",
+        )?
+        .query_row([LEAP.cast_signed()], |row| row.get(0))?;
+    Ok(Epoch(raised.unwrap_or_default().cast_unsigned()))
 }
 
 fn known(connection: &Connection, attempt: AttemptId) -> rusqlite::Result<bool> {

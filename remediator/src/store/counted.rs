@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use vcm_recovery::alert::Fact;
 use vcm_recovery::event::{Entry, Event};
-use vcm_recovery::ids::HostName;
+use vcm_recovery::ids::{AttemptId, Epoch, HostName};
 use vcm_recovery::observation::Observation;
 use vcm_recovery::policy::Budgets;
 
@@ -24,6 +24,8 @@ pub enum StoreOperation {
     Append,
     /// [`Store::reserve`]
     Reserve,
+    /// [`Store::accounts_for`]
+    AccountsFor,
     /// [`Store::keep_observation`]
     KeepObservation,
     /// [`Store::load`]
@@ -34,11 +36,12 @@ pub enum StoreOperation {
 
 impl StoreOperation {
     /// Every operation.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Head,
         Self::Accept,
         Self::Append,
         Self::Reserve,
+        Self::AccountsFor,
         Self::KeepObservation,
         Self::Load,
         Self::EventsAfter,
@@ -52,6 +55,7 @@ impl StoreOperation {
             Self::Accept => "accept",
             Self::Append => "append",
             Self::Reserve => "reserve",
+            Self::AccountsFor => "accounts_for",
             Self::KeepObservation => "keep_observation",
             Self::Load => "load",
             Self::EventsAfter => "events_after",
@@ -108,6 +112,13 @@ impl<S: Store> Store for Counted<S> {
 
     fn reserve(&self, entry: Entry, budgets: Budgets) -> Pending<'_, Reservation> {
         self.count(StoreOperation::Reserve, self.store.reserve(entry, budgets))
+    }
+
+    fn accounts_for(&self, attempt: AttemptId, ordered_by: Epoch) -> Pending<'_, bool> {
+        self.count(
+            StoreOperation::AccountsFor,
+            self.store.accounts_for(attempt, ordered_by),
+        )
     }
 
     fn keep_observation(&self, host: &HostName, observation: &Observation) -> Pending<'_, ()> {

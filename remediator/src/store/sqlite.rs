@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rusqlite::params;
 use vcm_recovery::alert::Fact;
 use vcm_recovery::event::{Change, Entry, Event};
-use vcm_recovery::ids::HostName;
+use vcm_recovery::ids::{AttemptId, Epoch, HostName};
 use vcm_recovery::observation::Observation;
 use vcm_recovery::policy::Budgets;
 use vcm_recovery::state::HostState;
@@ -92,6 +92,12 @@ impl Store for SqliteStore {
             self.writer
                 .call(move |operation| attempts::reserve(operation, &entry, budgets)),
         )
+    }
+
+    fn accounts_for(&self, attempt: AttemptId, ordered_by: Epoch) -> Pending<'_, bool> {
+        Box::pin(self.writer.look(move |operation| {
+            Ok(attempts::accounted_for(operation, attempt, ordered_by)?)
+        }))
     }
 
     fn keep_observation(&self, host: &HostName, observation: &Observation) -> Pending<'_, ()> {

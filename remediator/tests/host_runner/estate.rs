@@ -228,10 +228,22 @@ impl Estate {
         self.run_on(&observation, attempt, tier, more)
     }
 
-    /// Orders an attempt; `more` replaces arguments of the same name, and a flag followed by an
+    /// The attempt that the host says it has accepted last, as an order names it.
+    pub(crate) fn newest(&self) -> String {
+        let said = self.host(&["newest"]);
+        let newest = said.document["newest"]["attempt"].as_str();
+        newest.unwrap_or("none").to_owned()
+    }
+
+    /// Orders an attempt that names the newest one as a remediator does; `more` replaces arguments of the same name, and a flag followed by an
     /// empty word leaves that argument out.
     pub(crate) fn run_on(&self, seen: &str, attempt: &str, tier: &str, more: &[&str]) -> Said {
-        let words = order(seen, attempt, tier, more);
+        let newest = self.newest();
+        let mut more = more.to_vec();
+        if !more.contains(&"--newest") {
+            more.extend(["--newest", &newest]);
+        }
+        let words = order(seen, attempt, tier, &more);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         self.host(&words)
     }
@@ -377,6 +389,7 @@ pub(crate) fn order(seen: &str, attempt: &str, tier: &str, more: &[&str]) -> Vec
         ("--esn", ESN),
         ("--observation", seen),
         ("--max-age", "30s"),
+        ("--newest", "none"),
     ];
     for (flag, value) in defaults {
         let replaced = more.chunks(2).find(|pair| pair[0] == flag);

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::time::SystemTime;
 
-use crate::estate::{ESN, Estate, HOST_TARGET, SOON, attempt};
+use crate::estate::{ESN, Estate, HOST_TARGET, SOON, Said, attempt};
 
 #[test]
 fn retry_runs_its_one_command_once() {
@@ -304,4 +304,52 @@ fn the_journal_of_an_old_attempt_goes_with_the_next_order_and_it_starts_no_secon
     let reason = again.text("reason");
     assert!(reason.contains("starts no second time"), "{reason}");
     assert_eq!(estate.changes(), ["nopclearfail -m1 -r"; 2]);
+}
+
+#[test]
+fn an_order_that_does_not_name_the_newest_attempt_is_refused_and_the_store_called_a_copy() {
+    let estate = Estate::new();
+    let answer = |number, more: &[&str]| {
+        estate.set("failed");
+        let said = estate.run(&attempt(number), "retry", more);
+        if said.text("answer") == "accepted" {
+            estate.comes_to(&attempt(number), "ended", SOON);
+        }
+        said
+    };
+    let refused = |said: &Said| {
+        assert_eq!(said.text("answer"), "refused", "{}", said.document);
+        assert_eq!(said.text("guard"), "not_owner", "{}", said.document);
+        let reason = said.text("reason");
+        assert!(reason.contains("store bump-epoch"), "{reason}");
+    };
+    // Nothing was ever accepted here: whoever goes by an attempt means another host.
+    refused(&answer(1, &["--newest", &attempt(9)]));
+    assert_eq!(estate.newest(), "none");
+    assert_eq!(answer(1, &[]).text("answer"), "accepted");
+    assert_eq!(estate.newest(), attempt(1));
+    assert_eq!(answer(2, &[]).text("answer"), "accepted");
+    // A copy of before the second one, and of before the first one; with the same start, and with
+    // later ones.
+    for epoch in ["5", "6", "7"] {
+        for newest in [&attempt(1), "none"] {
+            refused(&answer(3, &["--newest", newest, "--epoch", epoch]));
+        }
+    }
+    // Refusals and tombstones are no newest attempts.
+    assert_eq!(
+        estate.tombstone(&attempt(4)).code,
+        Some(1),
+        "epoch 5 is old"
+    );
+    let seven = ["--epoch", "7"];
+    assert_eq!(
+        answer(5, &[&seven[..], &["--max-age", "0s"]].concat()).text("answer"),
+        "refused"
+    );
+    assert_eq!(estate.newest(), attempt(2));
+    assert_eq!(answer(6, &seven).text("answer"), "accepted");
+    let newest = &estate.host(&["newest"]).document["newest"];
+    assert_eq!(newest["attempt"], attempt(6));
+    assert_eq!(newest["epoch"], 7);
 }

@@ -109,7 +109,9 @@ impl Sudo {
     fn run(&self, attempt: &str, tier: &str) -> Value {
         let observation = self.host(&["observe"]);
         let observation = observation["observation_id"].as_str().unwrap();
-        let words = order(observation, attempt, tier, &[]);
+        let newest = self.host(&["newest"]);
+        let newest = newest["newest"]["attempt"].as_str().unwrap_or("none");
+        let words = order(observation, attempt, tier, &["--newest", newest]);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         self.host(&words)
     }

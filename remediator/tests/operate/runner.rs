@@ -12,7 +12,7 @@ use vcm_recovery::observation::{
 };
 use vcm_recovery::tier::Tier;
 use vcm_remediator::host::document::{Answer, Status};
-use vcm_remediator::host::fence::Caller;
+use vcm_remediator::host::fence::{Caller, Newest};
 use vcm_remediator::host_client::{Call, HostRunner, Order};
 
 /// What the host looks like and says.
@@ -77,6 +77,15 @@ impl HostRunner for ScriptedRunner {
             seen
         });
         Box::pin(async { Ok(seen) })
+    }
+
+    fn newest(&self) -> Call<'_, Option<Newest>> {
+        let newest = self.script(|script| {
+            let order = script.orders.last()?;
+            let (attempt, epoch) = (order.attempt, order.epoch);
+            Some(Newest { attempt, epoch })
+        });
+        Box::pin(async move { Ok(newest) })
     }
 
     fn run(&self, order: Order) -> Call<'_, Answer> {

@@ -292,6 +292,8 @@ fn the_host_runner_refuses_the_epoch_of_a_restored_store_and_takes_the_bumped_on
             id,
             "--max-age",
             "30s",
+            "--newest",
+            "none",
         ]);
         format!("{}{}", said.out, said.err)
     };

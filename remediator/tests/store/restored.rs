@@ -4,15 +4,17 @@
 use std::fs;
 use std::path::Path;
 
+use vcm_recovery::attempt::Outcome;
 use vcm_recovery::event::Change;
-use vcm_recovery::ids::{Epoch, StoreId};
-use vcm_remediator::host::fence::{Caller, FenceError, admit};
+use vcm_recovery::ids::{AttemptId, Epoch, StoreId};
+use vcm_recovery::tier::Rung;
+use vcm_remediator::host::fence::{self, Caller, FenceError, admit};
 use vcm_remediator::store::audit::verify;
 use vcm_remediator::store::epoch::{self, BumpError, Bumped, LEAP};
 use vcm_remediator::store::open::OpenError;
 use vcm_remediator::store::{Store as _, StoreIdentity};
 
-use crate::place::{Place, fact};
+use crate::place::{BUDGETS, Place, fact, guard, intent, module, settled};
 
 fn bump(path: &Path, at_least: Option<Epoch>) -> Result<Bumped, BumpError> {
     epoch::bump(path, at_least, "ops".parse().unwrap())
@@ -58,6 +60,92 @@ fn hosts_refuse_a_restored_store_until_its_epoch_was_bumped() {
         old.is_err(),
         "a process of before that still lives is fenced off"
     );
+}
+
+/// An attempt of this start of the program, as the engine orders it: reserved, and ordered only if
+/// the store accounts for what the host accepted last; settled, so that another may follow.
+async fn attempt(place: &Place, number: u128) -> Result<(), &'static str> {
+    let store = place.store();
+    let StoreIdentity { store_id, epoch } = store.identity();
+    let target = module(1);
+    let reserved = store.reserve(intent(number, &target, Rung::Retry, epoch), BUDGETS);
+    assert_eq!(guard(&reserved.await.unwrap()), None);
+    let settled = settled(number, &target, Outcome::Failed);
+    store.append(vec![settled]).await.unwrap();
+    let state_dir = place.directory.path().join("host");
+    let newest = fence::newest(&state_dir).unwrap();
+    if let Some(newest) = newest
+        && !store
+            .accounts_for(newest.attempt, newest.epoch)
+            .await
+            .unwrap()
+    {
+        return Err("the store does not know the newest attempt");
+    }
+    let known = newest.map(|newest| newest.attempt);
+    let id = AttemptId::from_bits(number);
+    fence::accept(&state_dir, caller(epoch, store_id), known, id).map_err(|_| "the host refused")
+}
+
+/// A program that ran at one epoch for months, and a copy that was made meanwhile: starts since the
+/// copy raise no epoch above that of the restored copy's own start.
+#[tokio::test]
+async fn a_copy_is_refused_after_no_start_and_after_one_if_anything_was_accepted_since() {
+    for starts_since in [0, 1] {
+        let place = Place::new();
+        attempt(&place, 1).await.unwrap();
+        let copy = fs::read(place.file()).unwrap();
+        // What is accepted in the start that the copy was made in, or in the next one.
+        let lost = {
+            let identity = place.store().identity();
+            let epoch = Epoch(identity.epoch.0 - 1 + starts_since);
+            let state_dir = place.directory.path().join("host");
+            let known = Some(AttemptId::from_bits(1));
+            let caller = caller(epoch, identity.store_id);
+            fence::accept(&state_dir, caller, known, AttemptId::from_bits(2)).unwrap();
+            epoch
+        };
+        fs::write(place.file(), &copy).unwrap();
+        assert!(
+            start(&place, "host").is_ok(),
+            "its epoch alone is not older: {lost}"
+        );
+        for number in [3, 4] {
+            let refused = attempt(&place, number).await.unwrap_err();
+            assert_eq!(refused, "the store does not know the newest attempt");
+        }
+        bump(&place.file(), None).unwrap();
+        attempt(&place, 5).await.unwrap();
+        attempt(&place, 6).await.unwrap();
+    }
+}
+
+/// One that was raised after an earlier restoring accounts for what was lost then, and not for what
+/// is lost now.
+#[tokio::test]
+async fn a_copy_that_was_raised_once_does_not_account_for_what_came_after() {
+    let place = Place::new();
+    attempt(&place, 1).await.unwrap();
+    let bumped = bump(&place.file(), None).unwrap();
+    let store = place.store();
+    let unknown = AttemptId::from_bits(9);
+    let accounts = async |epoch| store.accounts_for(unknown, epoch).await.unwrap();
+    assert!(accounts(Epoch(1)).await);
+    assert!(accounts(bumped.after).await);
+    assert!(!accounts(store.identity().epoch).await);
+}
+
+#[tokio::test]
+async fn a_store_that_was_never_raised_accounts_for_its_own_attempts_only() {
+    let place = Place::new();
+    for number in 1..4 {
+        attempt(&place, number).await.unwrap();
+    }
+    let store = place.store();
+    let known = AttemptId::from_bits(1);
+    assert!(store.accounts_for(known, Epoch(1)).await.unwrap());
+    let unknown = AttemptId::from_bits(9);
+    assert!(!store.accounts_for(unknown, Epoch(1)).await.unwrap());
 }
 
 #[test]

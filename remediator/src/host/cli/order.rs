@@ -20,6 +20,9 @@ const MAX_AGE_MAX: Duration = Duration::from_secs(30);
 /// The word for a serial number that is not known.
 const UNCONFIRMED: &str = "unconfirmed";
 
+/// The word for a host that has accepted no attempt.
+const NONE: &str = "none";
+
 /// Where the configuration is.
 #[derive(Debug, Args)]
 pub(super) struct ConfigArgs {
@@ -61,6 +64,10 @@ pub(super) struct RunArgs {
     /// How old that observation may be, up to 30s.
     #[arg(long = "max-age", value_parser = max_age, value_name = "DURATION")]
     max_age: Duration,
+    /// The attempt that this host has accepted last, as `host newest` tells it and the store
+    /// accounts for, or "none". Anything else means that the store is a copy of before it.
+    #[arg(long, value_parser = newest, value_name = "ATTEMPT")]
+    newest: KnownNewest,
     /// The request by which a person approved it, such as tenant-1#3: what is for a person to
     /// decide passes then. It is written down with the attempt.
     #[arg(long, value_name = "REQUEST")]
@@ -116,6 +123,20 @@ fn esn(text: &str) -> Result<ExpectedEsn, String> {
         .map_err(|error| format!("{error}, nor {UNCONFIRMED:?}"))
 }
 
+/// An attempt as an argument that cannot be left out.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct KnownNewest(Option<AttemptId>);
+
+fn newest(text: &str) -> Result<KnownNewest, String> {
+    if text == NONE {
+        return Ok(KnownNewest(None));
+    }
+    let attempt: Result<AttemptId, _> = text.parse();
+    attempt
+        .map(|attempt| KnownNewest(Some(attempt)))
+        .map_err(|error| format!("{error}, nor {NONE:?}"))
+}
+
 fn max_age(text: &str) -> Result<Duration, String> {
     let age = humantime::parse_duration(text).map_err(|error| error.to_string())?;
     if age <= MAX_AGE_MAX {
@@ -136,6 +157,7 @@ impl RunArgs {
             esn: self.esn.0.clone(),
             observation: self.observation,
             max_age: self.max_age,
+            newest: self.newest.0,
             approval: self.approval.clone(),
         }
     }
@@ -153,6 +175,9 @@ impl RunArgs {
         words.extend(flag("--esn", esn));
         words.extend(flag("--observation", self.observation));
         words.extend(flag("--max-age", humantime::format_duration(self.max_age)));
+        let newest = self.newest.0;
+        let newest = newest.map_or(NONE.to_owned(), |newest| newest.to_string());
+        words.extend(flag("--newest", newest));
         let approval = self.approval.iter();
         words.extend(approval.flat_map(|name| flag("--approval", name)));
         words
@@ -199,7 +224,7 @@ mod tests {
         command: HostCommand,
     }
 
-    const ORDER: [&str; 20] = [
+    const ORDER: [&str; 22] = [
         "host",
         "run",
         "--config.file",
@@ -218,6 +243,8 @@ mod tests {
         "01935bd4-0f3a-7c11-8000-000000000002",
         "--max-age",
         "29500ms",
+        "--newest",
+        "01935bd4-0f3a-7c11-8000-000000000029",
         "--module=3",
         "--approval=tenant-1#3",
     ];
@@ -239,6 +266,10 @@ mod tests {
         };
         let passed = passed.of.order();
         assert_eq!(passed, given.order());
+        assert_eq!(
+            passed.newest,
+            "01935bd4-0f3a-7c11-8000-000000000029".parse().ok()
+        );
         assert_eq!(passed.approval, "tenant-1#3".parse().ok());
         assert_eq!(passed.module, ModuleNumber::try_from(3).ok());
         assert_eq!(passed.max_age, Duration::from_millis(29_500));
@@ -254,6 +285,8 @@ mod tests {
             ("clear", "load"),
             ("clear", "network"),
             ("29500ms", "31s"),
+            ("01935bd4-0f3a-7c11-8000-000000000029", ""),
+            ("01935bd4-0f3a-7c11-8000-000000000029", "unknown"),
             ("1A2B-05E0-D947", "unknown"),
             ("--approval=tenant-1#3", "--approval="),
             ("--approval=tenant-1#3", "--approval=a b"),
