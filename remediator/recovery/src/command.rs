@@ -231,7 +231,7 @@ pub fn of_host(
         HostOrder::Release { target } => orders.release(target),
         HostOrder::ResolveAttempt { attempt, outcome } => orders.resolve(*attempt, *outcome),
         HostOrder::Reopen { target } => orders.reopen(target),
-        HostOrder::Close { target } => orders.close(target),
+        HostOrder::Close { target } => orders.close(target, knows(target)),
     }
 }
 
@@ -358,12 +358,13 @@ impl Orders<'_> {
         Ok(vec![self.entry(target, change)])
     }
 
-    fn close(&self, target: &Target) -> Result<Vec<Entry>, OrderError> {
+    /// No incident opens anew of what the inventory does not list: it may be failed for good.
+    fn close(&self, target: &Target, listed: bool) -> Result<Vec<Entry>, OrderError> {
         let incident = self.incident(target)?;
         if self.state.open_attempt(incident).is_some() {
             return Err(OrderError::AttemptOpen);
         }
-        if self.evidence.condition(target.module) == Condition::Failed {
+        if listed && self.evidence.condition(target.module) == Condition::Failed {
             let target = target.clone();
             return Err(OrderError::StillFailed { target });
         }

@@ -406,6 +406,14 @@ impl Site<'_> {
         &self.host.name
     }
 
+    /// Whether the inventory lists `target`: what was listed once may have been taken out. A host
+    /// without a module has nothing to recover.
+    #[must_use]
+    pub fn lists(&self, target: &crate::inventory::Target) -> bool {
+        let host = target.host == self.host.name && !self.host.modules.is_empty();
+        host && (target.module.is_none() || self.host.module_of(target).is_some())
+    }
+
     /// The mode that counts here.
     #[must_use]
     pub fn mode(&self) -> Mode {

@@ -22,7 +22,8 @@ impl Draft<'_> {
             .values()
             .map(|fact| fact.target.clone())
             .collect();
-        for target in targets {
+        let site = self.site;
+        for target in targets.into_iter().filter(|target| site.lists(target)) {
             let view = self.alert_view(&target);
             let again = view.permits && self.condition(&target) == Condition::Failed;
             if (view.fresh || again) && !self.state.incidents.contains_key(&target) {

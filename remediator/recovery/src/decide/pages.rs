@@ -60,6 +60,7 @@ impl Draft<'_> {
             wanted.extend(self.stuck_page(incident, wanted.is_empty()));
         }
         wanted.extend(self.refusals_page(incident));
+        wanted.extend(self.departed_page(incident));
         wanted
     }
 
@@ -274,6 +275,15 @@ impl Draft<'_> {
                     guards => format!("nothing could be done: {}", guards.join(", ")),
                 },
             )
+        })
+    }
+
+    /// The inventory lists the target no more: nothing is done about it, and only a person ends that.
+    fn departed_page(&self, incident: &Incident) -> Option<(PageReason, String)> {
+        let target = &incident.target;
+        (!self.site.lists(target)).then(|| {
+            let text = format!("the inventory does not list {target} any more: nothing is started on it; resolve its open attempt, then close the incident");
+            (PageReason::InventoryDrift, text)
         })
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use nshield::ModuleState;
 use vcm_recovery::attempt::{Outcome, Report};
+use vcm_recovery::command::HostOrder;
 use vcm_recovery::decide::Action;
 use vcm_recovery::event::Change;
 use vcm_recovery::fleet::FleetView;
@@ -159,6 +160,24 @@ fn who_was_called_to_look_is_called_once_more_to_take_over_and_no_third_time() {
     lab.run(600);
     assert_eq!(lab.pages(), [], "no page outlives its incident");
     assert_eq!(lab.state.incidents.len(), 0);
+}
+
+#[test]
+fn module_taken_out_of_the_inventory_is_paged_at_once_and_nothing_more_is_done_about_it() {
+    let mut lab = Lab::failed(2, 1, Cure::Rung(Rung::Retry));
+    lab.run(60);
+    lab.host.modules.remove(&number(1));
+    lab.run(5);
+    assert_eq!(lab.pages(), [PageReason::InventoryDrift]);
+    lab.run(7_200);
+    assert_eq!(lab.rungs(), []);
+    assert_eq!(lab.count("PageRaised"), 1);
+    // It is seen failed as before, and closed all the same: none opens for what is not listed.
+    let target = lab.target(Some(1));
+    lab.order(&HostOrder::Close { target }).unwrap();
+    lab.run(600);
+    assert_eq!(lab.state.incidents.len(), 0);
+    assert_eq!(lab.pages(), []);
 }
 
 #[test]
@@ -554,7 +573,7 @@ fn pages_and_verdicts_are_recorded_once_while_nothing_changes() {
         sent: 5,
         replies: 0,
     };
-    lab.policy.observe_interval = std::time::Duration::from_secs(30);
+    lab.policy.observe_interval = Duration::from_secs(30);
     lab.run(3_600);
     let kinds = lab.events.iter().map(|event| event.entry.change.kind());
     let count = |kind: &str| kinds.clone().filter(|found| *found == kind).count();
@@ -573,7 +592,7 @@ fn restart_of_the_remediator_while_it_verifies_invents_nothing() {
         if heals {
             lab.module(1).state = ModuleState::Operational;
         }
-        lab.now = lab.now.after(std::time::Duration::from_secs(600));
+        lab.now = lab.now.after(Duration::from_secs(600));
         lab.evidence = vcm_recovery::evidence::Evidence::default();
         lab.run(120);
         let expected = if heals {
@@ -721,7 +740,7 @@ fn every_event_of_an_incident_carries_its_one_id() {
 #[test]
 fn latched_incident_ends_after_health_also_when_it_is_looked_at_often() {
     let mut lab = Lab::failed(1, 1, Cure::Nothing);
-    lab.policy.observe_interval = std::time::Duration::from_secs(2);
+    lab.policy.observe_interval = Duration::from_secs(2);
     lab.alerts.insert("VcmFailedLong", (Some(1), Tier::Restart));
     lab.run(3_600);
     assert_eq!(lab.incident_state(), Some(IncidentState::Exhausted));
