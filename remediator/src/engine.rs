@@ -13,7 +13,7 @@ use vcm_recovery::alert::Fact;
 use vcm_recovery::command::HostOrder;
 use vcm_recovery::event::Event;
 use vcm_recovery::ids::HostName;
-use vcm_recovery::inventory::Inventory;
+use vcm_recovery::inventory::{HostEntry, Inventory};
 use vcm_recovery::policy::Policy;
 use vcm_recovery::state::HostState;
 use vcm_recovery::time::Time;
@@ -29,6 +29,7 @@ use orders::Ordered;
 
 mod actor;
 mod attempt;
+mod departed;
 mod fleet;
 mod log;
 mod orders;
@@ -99,7 +100,8 @@ pub struct Door {
 }
 
 impl Engine {
-    /// Folds what is stored and starts an actor for every host of the inventory.
+    /// Folds what is stored and starts an actor for every host of the inventory, and for every other
+    /// one of which something is open.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -115,7 +117,8 @@ impl Engine {
                 tracing::warn!(
                     host = %name,
                     open_incidents = state.incidents.len(),
-                    "the store knows a host that the inventory does not; it is shown and left alone"
+                    open_attempts = state.unsettled().count(),
+                    "the store knows a host that the inventory does not; nothing is started there"
                 );
             }
             parts.board.publish(Arc::clone(state));
@@ -126,6 +129,7 @@ impl Engine {
         let mut mailboxes = BTreeMap::new();
         let mut tasks = JoinSet::new();
         tasks.spawn(actor.run());
+        let mut hosts: Vec<(HostEntry, Arc<dyn HostRunner>, Arc<HostState>)> = Vec::new();
         for (name, entry) in &parts.inventory.hosts {
             let Some(runner) = parts.runners.get(name).cloned() else {
                 tracing::error!(host = %name, "no host runner is configured; nothing will be done");
@@ -135,12 +139,21 @@ impl Engine {
                 .remove(name)
                 .unwrap_or_else(|| Arc::new(HostState::new(name.clone())));
             parts.board.publish(Arc::clone(&state));
+            hosts.push((entry.clone(), runner, state));
+        }
+        states.retain(|name, state| {
+            !parts.inventory.hosts.contains_key(name) && departed::is_open(state)
+        });
+        let left = states.into_iter();
+        hosts.extend(left.map(|(name, state)| (departed::entry(&name), departed::runner(), state)));
+        for (entry, runner, state) in hosts {
             let mailbox = Arc::new(Mailbox::default());
-            mailboxes.insert(name.clone(), Arc::clone(&mailbox));
+            mailboxes.insert(entry.name.clone(), Arc::clone(&mailbox));
+            let looks = Arc::clone(&looks);
             let host = actor::Host {
-                entry: entry.clone(),
+                entry,
                 runner,
-                looks: Arc::clone(&looks),
+                looks,
             };
             let actor =
                 actor::Actor::new(Arc::clone(&parts), host, mailbox, Arc::clone(&fleet), state);

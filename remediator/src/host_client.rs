@@ -83,6 +83,9 @@ pub struct Order {
 /// The host runner could not be asked, or did not answer with a document.
 #[derive(Debug, thiserror::Error)]
 pub enum HostRunnerError {
+    /// How it is reached is not known.
+    #[error("the inventory does not list the host any more")]
+    NotListed,
     /// It was never started.
     #[error("the host runner could not be started")]
     Start(#[source] StartError),

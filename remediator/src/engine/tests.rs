@@ -682,3 +682,78 @@ async fn an_order_names_the_attempt_that_the_host_accepted_last() {
     assert!(orders.len() > before, "{orders:?}");
     assert_eq!(orders[before].newest, Some(first.attempt));
 }
+
+/// Out of the inventory goes the host, or its module, in place of which another one stands.
+fn taken_out(parts: &mut EngineParts, host: bool) {
+    let mut inventory = Inventory::clone(&parts.inventory);
+    let name = target().host;
+    if host {
+        inventory.hosts.remove(&name);
+        parts.runners.remove(&name);
+    } else if let Some(entry) = inventory.hosts.get_mut(&name) {
+        let module = entry.modules.remove(&number()).unwrap();
+        entry
+            .modules
+            .insert(ModuleNumber::try_from(9).unwrap(), module);
+    }
+    parts.inventory = Arc::new(inventory);
+}
+
+async fn order(bench: &Bench, order: HostOrder) -> Result<Vec<Event>, OrderFailure> {
+    let giver = vcm_recovery::command::Giver {
+        by: "ada".parse().unwrap(),
+        reason: "taken out".to_owned(),
+    };
+    bench.door.order_host(&target().host, order, giver).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_open_of_a_host_or_module_taken_out_is_paged_resolved_and_closed() {
+    for host in [true, false] {
+        let mut bench = Bench::start(script(true)).await;
+        bench.script(|script| script.status = Some(Status::Running));
+        bench.run(4).await;
+        assert_eq!(bench.orders(), 1);
+        taken_out(&mut bench.parts, host);
+        bench.restart().await;
+        bench.run(1).await;
+        let pages = |bench: &Bench| bench.parts.board.all()[0].pages.clone();
+        let drift = (target(), PageReason::InventoryDrift);
+        assert!(pages(&bench).contains_key(&drift), "host {host}");
+
+        bench.run(20).await;
+        assert_eq!(bench.outcomes(), [Outcome::Unknown], "host {host}");
+        let unknown = (target(), PageReason::AttemptUnknown);
+        assert!(pages(&bench).contains_key(&unknown), "host {host}");
+        let close = || HostOrder::Close { target: target() };
+        assert!(order(&bench, close()).await.is_err(), "an attempt is open");
+
+        let attempt = bench.script(|script| script.orders[0].attempt);
+        let resolve = HostOrder::ResolveAttempt {
+            attempt,
+            outcome: Outcome::Failed,
+        };
+        order(&bench, resolve).await.unwrap();
+        bench.run(30).await;
+        assert_eq!(bench.parts.board.all()[0].unsettled().count(), 0);
+        order(&bench, close()).await.unwrap();
+        bench.run(5).await;
+        let state = &bench.parts.board.all()[0];
+        assert!(
+            state.incidents.is_empty(),
+            "none opens for what is not listed"
+        );
+        assert!(state.pages.is_empty(), "host {host}");
+        assert_eq!(bench.orders(), 1, "nothing was started");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn host_taken_out_of_which_nothing_is_open_has_no_actor() {
+    let mut bench = Bench::start(script(true)).await;
+    taken_out(&mut bench.parts, true);
+    bench.restart().await;
+    let close = HostOrder::Close { target: target() };
+    let refused = order(&bench, close).await;
+    assert!(matches!(refused, Err(OrderFailure::UnknownHost(_))));
+}
