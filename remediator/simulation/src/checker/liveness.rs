@@ -30,6 +30,9 @@ const WELL: Duration = seconds(900);
 /// A rung that may start is started within this time.
 const READY: Duration = seconds(300);
 
+/// The fleet's share of an unknown outcome is released so long after its page.
+const RELEASE: Duration = seconds(3_600);
+
 /// After `-M`, `-c` or a page follows within the wait and 60 s; the program asks every 10 s at most.
 const SECTION: Duration = seconds(30 + 60 + 30);
 
@@ -78,6 +81,7 @@ impl Checker {
 
     fn judge_attempts(&mut self) {
         let mut late = Vec::new();
+        let mut kept = Vec::new();
         for followed in self.attempts.values() {
             let limit = match followed.outcome {
                 None => attempt_time_max(&self.site.policy, followed.intent.rung) + SLACK,
@@ -89,6 +93,11 @@ impl Checker {
             };
             let since = followed.ended_worked.unwrap_or(followed.reserved_worked);
             let age = self.worked.saturating_sub(since);
+            let (rung, id) = (followed.intent.rung, followed.intent.attempt);
+            let keeps_fleet = rung.disruptive() && !self.released.contains(&id);
+            if keeps_fleet && age > limit + RELEASE + SLACK {
+                kept.push(id);
+            }
             if age > limit {
                 late.push((
                     followed.intent.target.clone(),
@@ -96,6 +105,11 @@ impl Checker {
                     followed.outcome,
                 ));
             }
+        }
+        for attempt in kept {
+            self.require(false, "L3", || {
+                format!("{attempt} keeps the fleet from restarts and clears for too long")
+            });
         }
         for (target, attempt, outcome) in late {
             // Another page of the same incident says as much: people are there.
