@@ -3,6 +3,7 @@
 //!
 //! The engine knows [`HostRunner`] only; [`LocalRunner`] is the one on this machine.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use nshield::runner::{self, Ending, Exit, Invocation, StartError};
 use nshield::{Esn, ModuleNumber};
 use serde::de::DeserializeOwned;
+use vcm_recovery::guard::Guard;
 use vcm_recovery::ids::{AttemptId, Epoch, ObservationId, RequestId, StoreId};
 use vcm_recovery::observation::{OBSERVATION_SCHEMA, Observation};
 use vcm_recovery::tier::Rung;
@@ -78,6 +80,8 @@ pub struct Order {
     pub newest: Option<AttemptId>,
     /// The request whose answer lets it start, where one was needed.
     pub approval: Option<RequestId>,
+    /// The guards that the person was asked about; the host lets nothing else be answered.
+    pub asked: BTreeSet<Guard>,
 }
 
 /// The host runner could not be asked, or did not answer with a document.
@@ -220,6 +224,8 @@ impl Order {
         }
         if let Some(request) = self.approval {
             arguments.extend(["--approval".to_owned(), request.to_string()]);
+            let asked = self.asked.iter();
+            arguments.extend(asked.flat_map(|guard| ["--asked".to_owned(), guard.to_string()]));
         }
         arguments
     }
@@ -340,13 +346,15 @@ mod tests {
             max_age: Duration::from_secs(30),
             newest: Some(AttemptId::from_bits(6)),
             approval: Some(RequestId(5)),
+            asked: BTreeSet::from([Guard::EsnMismatch, Guard::NetworkUnknown]),
         };
         assert_eq!(
             order.arguments().join(" "),
             "--attempt 00000000-0000-0000-0000-000000000001 --epoch 7 \
              --store 00000000-0000-0000-0000-000000000002 --tier retry --esn unconfirmed \
              --observation 00000000-0000-0000-0000-000000000004 --max-age 30000ms \
-             --newest 00000000-0000-0000-0000-000000000006 --module 3 --approval #5"
+             --newest 00000000-0000-0000-0000-000000000006 --module 3 --approval #5 \
+             --asked esn_mismatch --asked network_unknown"
         );
     }
 }

@@ -91,6 +91,7 @@ impl Actor {
             max_age: self.parts.policy.evidence_max_age,
             newest,
             approval: proposal.approval,
+            asked: proposal.asked.clone(),
         };
         match self.host.runner.run(order).await {
             Ok(Answer::Accepted) => {

@@ -8,6 +8,7 @@
 mod carry_out;
 mod judge;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -50,9 +51,11 @@ pub struct Order {
     pub max_age: Duration,
     /// The attempt that this host has accepted last, as far as the store knows.
     pub newest: Option<AttemptId>,
-    /// The request by which a person approved it, if one was asked. What a guard only lets a
-    /// person decide passes then; what it refuses never does.
+    /// The request by which a person approved it, if one was asked.
     pub approval: Option<ApprovalName>,
+    /// The guards that the person was asked about. What one of these only lets a person decide
+    /// passes then; what it refuses, and what another one asks, never does.
+    pub asked: BTreeSet<Guard>,
 }
 
 /// Runs an attempt, or refuses it. The answer goes out as soon as it is certain.

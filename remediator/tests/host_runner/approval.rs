@@ -4,7 +4,13 @@ use serde_json::Value;
 
 use crate::estate::{Estate, HOST_TARGET, SOON, attempt};
 
-const REQUEST: [&str; 2] = ["--approval", "tenant-1#3"];
+/// A request that asked about everything that is asked here.
+const REQUEST: [&str; 4] = [
+    "--approval",
+    "tenant-1#3",
+    "--asked",
+    "stopped_on_purpose,hardserver_unresponsive",
+];
 
 fn restart(estate: &Estate, number: u8, approved: bool) -> crate::estate::Said {
     let mut more = HOST_TARGET.to_vec();
@@ -46,7 +52,7 @@ fn what_a_guard_refuses_or_leaves_out_never_passes() {
     let said = estate.run(
         &attempt(3),
         "retry",
-        &["--max-age", "0s", REQUEST[0], REQUEST[1]],
+        &[&["--max-age", "0s"], &REQUEST[..]].concat(),
     );
     assert_eq!(said.text("guard"), "decision_stale", "{}", said.document);
     assert!(estate.changes().is_empty());
@@ -83,4 +89,33 @@ fn a_hardserver_that_does_not_answer_is_restarted_by_approval_only() {
         &Value::Object(serde_json::Map::new()),
         "nobody could see any"
     );
+}
+
+/// Whoever approved the start was shown that the hardserver is down and that no module works, and not
+/// that somebody has stopped it: that sign is there in the host's own last look only.
+#[test]
+fn a_sign_that_only_the_last_look_shows_is_nothing_that_a_person_has_answered() {
+    let mut estate = Estate::new();
+    estate.stop_hardserver();
+    let observation = estate.observe();
+    estate.configure(
+        "stopped_on_purpose: {unit_state: [/bin/echo, inactive], host_up_min: 0s, \
+         package_manager_locks: []}",
+    );
+    let order = |number, asked: &str| {
+        let more = ["--approval", "tenant-1#3", "--asked", asked];
+        let more = [&HOST_TARGET[..], &more].concat();
+        estate.run_on(&observation, &attempt(number), "restart", &more)
+    };
+    let said = order(1, "others_healthy,hardserver_unresponsive");
+    assert_eq!(
+        said.text("guard"),
+        "stopped_on_purpose",
+        "{}",
+        said.document
+    );
+    assert!(estate.changes().is_empty());
+    let said = order(2, "stopped_on_purpose");
+    assert_eq!(said.text("answer"), "accepted", "{}", said.document);
+    estate.comes_to(&attempt(2), "ended", SOON);
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use nshield::{Esn, ModuleNumber};
+use vcm_recovery::guard::Guard;
 use vcm_recovery::ids::{AttemptId, Epoch, ObservationId, StoreId};
 use vcm_recovery::tier::Rung;
 
@@ -72,6 +73,11 @@ pub(super) struct RunArgs {
     /// decide passes then. It is written down with the attempt.
     #[arg(long, value_name = "REQUEST")]
     approval: Option<ApprovalName>,
+    /// The guards that the person was asked about, such as others_healthy,esn_mismatch: only what
+    /// these ask passes.
+    #[arg(long, value_parser = guard, value_delimiter = ',', requires = "approval")]
+    #[arg(value_name = "GUARD")]
+    asked: Vec<Guard>,
 }
 
 /// Which attempt.
@@ -137,6 +143,11 @@ fn newest(text: &str) -> Result<KnownNewest, String> {
         .map_err(|error| format!("{error}, nor {NONE:?}"))
 }
 
+fn guard(text: &str) -> Result<Guard, String> {
+    let named = Guard::ALL.into_iter().find(|guard| guard.as_str() == text);
+    named.ok_or_else(|| format!("{text:?} is no guard"))
+}
+
 fn max_age(text: &str) -> Result<Duration, String> {
     let age = humantime::parse_duration(text).map_err(|error| error.to_string())?;
     if age <= MAX_AGE_MAX {
@@ -159,6 +170,7 @@ impl RunArgs {
             max_age: self.max_age,
             newest: self.newest.0,
             approval: self.approval.clone(),
+            asked: self.asked.iter().copied().collect(),
         }
     }
 
@@ -180,6 +192,7 @@ impl RunArgs {
         words.extend(flag("--newest", newest));
         let approval = self.approval.iter();
         words.extend(approval.flat_map(|name| flag("--approval", name)));
+        words.extend(self.asked.iter().flat_map(|guard| flag("--asked", guard)));
         words
     }
 }
@@ -224,7 +237,7 @@ mod tests {
         command: HostCommand,
     }
 
-    const ORDER: [&str; 22] = [
+    const ORDER: [&str; 23] = [
         "host",
         "run",
         "--config.file",
@@ -247,6 +260,7 @@ mod tests {
         "01935bd4-0f3a-7c11-8000-000000000029",
         "--module=3",
         "--approval=tenant-1#3",
+        "--asked=esn_mismatch,others_healthy",
     ];
 
     fn parsed(words: &[OsString]) -> Result<HostCommand, clap::Error> {
@@ -271,6 +285,8 @@ mod tests {
             "01935bd4-0f3a-7c11-8000-000000000029".parse().ok()
         );
         assert_eq!(passed.approval, "tenant-1#3".parse().ok());
+        let asked = [Guard::EsnMismatch, Guard::OthersHealthy];
+        assert_eq!(passed.asked, asked.into());
         assert_eq!(passed.module, ModuleNumber::try_from(3).ok());
         assert_eq!(passed.max_age, Duration::from_millis(29_500));
     }
@@ -289,6 +305,7 @@ mod tests {
             ("01935bd4-0f3a-7c11-8000-000000000029", "unknown"),
             ("1A2B-05E0-D947", "unknown"),
             ("--approval=tenant-1#3", "--approval="),
+            ("--asked=esn_mismatch,others_healthy", "--asked=everything"),
             ("--approval=tenant-1#3", "--approval=a b"),
             ("7", "-1"),
             ("01935bd4-0f3a-7c11-8000-00000000002a", "../../etc/passwd"),

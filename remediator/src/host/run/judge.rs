@@ -10,7 +10,6 @@ use vcm_recovery::tier::Rung;
 use vcm_recovery::verdict::Verdict;
 
 use super::Order;
-use crate::host::approval::ApprovalName;
 use crate::host::config::HostConfig;
 use crate::host::document::{Refusal, chain};
 use crate::host::observe::{Depth, holds, kept, observe};
@@ -119,7 +118,7 @@ fn ask_guards(order: &Order, decided: &Observation, fresh: &Observation) -> Resu
         .chain(on_host)
     {
         match verdict {
-            Some(verdict) if lets_through(&verdict, order.approval.as_ref()) => {}
+            Some(verdict) if lets_through(guard, &verdict, order) => {}
             Some(verdict) => return Err(Refusal::of(guard, verdict.reason())),
             None => return Err(Refusal::of(guard, "it cannot be asked on the host")),
         }
@@ -127,20 +126,27 @@ fn ask_guards(order: &Order, decided: &Observation, fresh: &Observation) -> Resu
     Ok(())
 }
 
-/// A person's word stands for what a guard asks, and for nothing else.
-fn lets_through(verdict: &Verdict, approval: Option<&ApprovalName>) -> bool {
+/// A person's word stands for what they were asked about, and for nothing else: not for what has
+/// come up since.
+fn lets_through(guard: Guard, verdict: &Verdict, order: &Order) -> bool {
     match verdict {
         Verdict::Pass | Verdict::NotApplicable(_) => true,
-        Verdict::Ask(_) => approval.is_some(),
+        Verdict::Ask(_) => answered(guard, order),
         Verdict::Skip(_) | Verdict::Refuse { .. } => false,
     }
+}
+
+fn answered(guard: Guard, order: &Order) -> bool {
+    order.approval.is_some() && order.asked.contains(&guard)
 }
 
 fn plan(config: &HostConfig, order: &Order, fresh: &Observation) -> Result<Vec<Step>, Refusal> {
     let hardserver = match fresh.hardserver {
         HardserverLook::Up => Hardserver::Running,
         HardserverLook::SuspectedDown => Hardserver::Down,
-        HardserverLook::Unresponsive if order.tier == Rung::Restart && order.approval.is_some() => {
+        HardserverLook::Unresponsive
+            if order.tier == Rung::Restart && answered(Guard::HardserverUnresponsive, order) =>
+        {
             Hardserver::Running
         }
         HardserverLook::Unresponsive
@@ -165,22 +171,49 @@ fn plan(config: &HostConfig, order: &Order, fresh: &Observation) -> Result<Vec<S
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::time::Duration;
+
+    use vcm_recovery::ids::{AttemptId, Epoch, StoreId};
+
     use super::*;
 
+    fn order(approved: bool, asked: &[Guard]) -> Order {
+        Order {
+            attempt: AttemptId::from_bits(1),
+            epoch: Epoch(1),
+            store: StoreId::from_bits(1),
+            tier: Rung::Restart,
+            module: None,
+            esn: None,
+            observation: ObservationId::from_bits(1),
+            max_age: Duration::ZERO,
+            newest: None,
+            approval: approved.then(|| "tenant-1#3".parse().unwrap()),
+            asked: BTreeSet::from_iter(asked.iter().copied()),
+        }
+    }
+
     #[test]
-    fn an_approval_stands_for_what_is_asked_and_for_nothing_else() {
-        let approval: ApprovalName = "tenant-1#3".parse().unwrap();
+    fn an_approval_stands_for_the_guards_that_asked_and_for_nothing_else() {
+        let guard = Guard::StoppedOnPurpose;
+        let alone = order(false, &[]);
+        let without = order(false, &[guard]);
+        let other = order(true, &[Guard::OthersHealthy, Guard::EsnMismatch]);
+        let shown = order(true, &[Guard::OthersHealthy, guard]);
         let reason = || "r".to_owned();
-        for (verdict, alone, approved) in [
+        for (verdict, unasked, approved) in [
             (Verdict::Pass, true, true),
             (Verdict::NotApplicable(reason()), true, true),
             (Verdict::Ask(reason()), false, true),
             (Verdict::Skip(reason()), false, false),
             (Verdict::refuse("r"), false, false),
         ] {
-            assert_eq!(lets_through(&verdict, None), alone, "{verdict:?}");
+            for order in [&alone, &without, &other] {
+                assert_eq!(lets_through(guard, &verdict, order), unasked, "{order:?}");
+            }
             assert_eq!(
-                lets_through(&verdict, Some(&approval)),
+                lets_through(guard, &verdict, &shown),
                 approved,
                 "{verdict:?}"
             );
