@@ -128,9 +128,9 @@ impl Metrics {
         self.counts.webhook_duration.observe(took.as_secs_f64());
     }
 
-    /// Counts an alert that is not acted on.
-    pub fn alert_ignored(&self, why: &Ignored) {
-        self.counts.alerts_ignored.add([why.as_str()], 1);
+    /// Counts alerts that are not acted on.
+    pub fn alerts_ignored(&self, why: &Ignored, alerts: u64) {
+        self.counts.alerts_ignored.add([why.as_str()], alerts);
     }
 
     /// Counts alerts that Alertmanager cut off a body (`max_alerts`).

@@ -31,6 +31,7 @@ mod read;
 mod refusal;
 mod watchdog;
 
+use intake::Sorted;
 pub(crate) use intake::{Labels, instant};
 pub use refusal::{Refusal, Rejection};
 pub use watchdog::Watchdog;
@@ -92,8 +93,15 @@ pub(crate) fn sorted(
     now: Time,
 ) -> Result<(Vec<Fact>, Vec<Ignored>), Refusal> {
     let body = body::parse(bytes)?;
-    let intake = intake::sort(&body, inventory, policy, now);
-    Ok((intake.facts, intake.ignored))
+    let (mut facts, mut ignored) = (Vec::new(), Vec::new());
+    for sorted in intake::each(&body, inventory, policy, now) {
+        match sorted {
+            Ok(Sorted::Watchdog { .. }) => {}
+            Ok(Sorted::Fact(fact)) => facts.push(fact),
+            Err(why) => ignored.push(why),
+        }
+    }
+    Ok((facts, ignored))
 }
 
 /// `POST /api/v1/alerts/webhook`
@@ -168,8 +176,8 @@ impl Receiver {
             self.watchdog.seen(received_at);
             self.metrics.watchdog_heard(received_at);
         }
-        for ignored in &intake.ignored {
-            self.metrics.alert_ignored(ignored);
+        for (alerts, why) in intake.ignored.values() {
+            self.metrics.alerts_ignored(why, *alerts as u64);
         }
         if intake.truncated > 0 {
             self.metrics.alerts_truncated(intake.truncated);

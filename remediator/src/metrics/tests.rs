@@ -272,7 +272,7 @@ fn known_series_start_at_zero() {
             "sender=\"default\"",
             1,
         ),
-        ("vcm_remediator_store_errors_total", "", 7),
+        ("vcm_remediator_store_errors_total", "", 8),
         ("vcm_remediator_budget_in_use", "", 3),
     ] {
         assert_eq!(

@@ -3,11 +3,19 @@
 //! Everything else in it is ignored, whatever newer versions add. Alerts stay raw here, so that
 //! each is read alone and a bad one takes nothing from its siblings.
 
-use serde::Deserialize;
+use std::fmt;
+
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
 use super::{Refusal, Rejection};
+
+/// Alerts that one body may bring. Alertmanager sends a group in one body, and 5,000 alerts are the
+/// modules of a whole fleet that failed at once; without a limit 16 MiB of `0,0,` would be eight
+/// million.
+pub(super) const ALERTS_MAX: usize = 20_000;
 
 /// The one version there is.
 const VERSION: &str = "4";
@@ -19,20 +27,54 @@ pub(super) struct Body<'a> {
     #[serde(borrow)]
     version: Option<&'a RawValue>,
     #[serde(borrow)]
-    alerts: Option<Vec<&'a RawValue>>,
+    alerts: Option<Alerts<'a>>,
     /// How many alerts `max_alerts` cut off.
     #[serde(default)]
     truncated_alerts: u64,
 }
 
+/// The first [`ALERTS_MAX`] alerts, and how many there are.
+#[derive(Debug, Default)]
+struct Alerts<'a> {
+    kept: Vec<&'a RawValue>,
+    total: usize,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Alerts<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OfAlerts;
+
+        impl<'de> Visitor<'de> for OfAlerts {
+            type Value = Alerts<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of alerts")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Alerts<'de>, A::Error> {
+                let mut alerts = Alerts::default();
+                while alerts.total < ALERTS_MAX
+                    && let Some(alert) = list.next_element()?
+                {
+                    alerts.kept.push(alert);
+                    alerts.total += 1;
+                }
+                while list.next_element::<IgnoredAny>()?.is_some() {
+                    alerts.total += 1;
+                }
+                Ok(alerts)
+            }
+        }
+
+        deserializer.deserialize_seq(OfAlerts)
+    }
+}
+
 impl<'a> Body<'a> {
     /// The text of each alert.
     pub(super) fn alerts(&self) -> impl ExactSizeIterator<Item = &'a str> + '_ {
-        self.alerts
-            .as_deref()
-            .unwrap_or_default()
-            .iter()
-            .map(|alert| alert.get())
+        let kept = self.alerts.as_ref().map(|alerts| alerts.kept.as_slice());
+        kept.unwrap_or_default().iter().map(|alert| alert.get())
     }
 
     /// How many alerts were cut off.
@@ -54,10 +96,15 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Body<'_>, Refusal> {
         let detail = format!("version {version:?} of the body is not supported, only \"4\" is");
         return Err(Refusal::new(Rejection::Version, detail));
     }
-    if body.alerts.is_none() {
-        return Err(not_ours("it has no field alerts"));
+    match &body.alerts {
+        None => Err(not_ours("it has no field alerts")),
+        Some(alerts) if alerts.total > ALERTS_MAX => {
+            let total = alerts.total;
+            let detail = format!("the body has {total} alerts, at most {ALERTS_MAX} are read");
+            Err(Refusal::new(Rejection::TooLarge, detail))
+        }
+        Some(_) => Ok(body),
     }
-    Ok(body)
 }
 
 fn refuse(error: serde_json::Error) -> Refusal {
@@ -124,6 +171,24 @@ mod tests {
         for (text, expected) in table {
             assert_eq!(rejection(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn more_alerts_than_a_fleet_has_are_refused_and_not_kept() {
+        let body = |alerts: usize| {
+            let zeros = vec!["0"; alerts].join(",");
+            format!("{{\"version\":\"4\",\"alerts\":[{zeros}]}}")
+        };
+        let largest = body(ALERTS_MAX);
+        assert_eq!(
+            parse(largest.as_bytes()).unwrap().alerts().len(),
+            ALERTS_MAX
+        );
+        assert_eq!(rejection(&body(ALERTS_MAX + 1)), Some(Rejection::TooLarge));
+        let zeros = body(2_000_000);
+        let read: Body<'_> = serde_json::from_str(&zeros).unwrap();
+        let alerts = read.alerts.unwrap();
+        assert_eq!((alerts.kept.len(), alerts.total), (ALERTS_MAX, 2_000_000));
     }
 
     #[test]

@@ -24,8 +24,9 @@ pub(super) struct Intake {
     pub(super) facts: Vec<Fact>,
     /// Whether the watchdog was among them, firing.
     pub(super) watchdog: bool,
-    /// Alerts that are not acted on.
-    pub(super) ignored: Vec<Ignored>,
+    /// Alerts that are not acted on, by reason: how many, and the first one. A body of rubbish is
+    /// not kept once more as text.
+    pub(super) ignored: BTreeMap<&'static str, (usize, Ignored)>,
     /// Alerts in the body.
     pub(super) total: usize,
     /// Alerts that were cut off.
@@ -34,32 +35,28 @@ pub(super) struct Intake {
 
 impl Intake {
     /// How many alerts were taken in.
-    pub(super) const fn accepted(&self) -> usize {
-        self.total - self.ignored.len()
+    pub(super) fn accepted(&self) -> usize {
+        let ignored: usize = self.ignored.values().map(|(alerts, _)| alerts).sum();
+        self.total - ignored
     }
 
     /// How many alerts are not acted on, by reason.
     pub(super) fn ignored_by_reason(&self) -> BTreeMap<&'static str, usize> {
-        let mut reasons = BTreeMap::new();
-        for ignored in &self.ignored {
-            *reasons.entry(ignored.as_str()).or_default() += 1;
-        }
+        let reasons = self.ignored.iter();
         reasons
+            .map(|(reason, (alerts, _))| (*reason, *alerts))
+            .collect()
+    }
+
+    fn ignore(&mut self, why: Ignored) {
+        let (alerts, _) = self.ignored.entry(why.as_str()).or_insert((0, why));
+        *alerts += 1;
     }
 
     /// One line per reason, however many alerts there are.
     pub(super) fn log(&self) {
-        for (reason, alerts) in self.ignored_by_reason() {
-            let example = self
-                .ignored
-                .iter()
-                .find(|ignored| ignored.as_str() == reason);
-            tracing::warn!(
-                reason,
-                alerts,
-                example = example.map(tracing::field::display),
-                "alerts are not acted on"
-            );
+        for (reason, (alerts, example)) in &self.ignored {
+            tracing::warn!(reason, alerts, %example, "alerts are not acted on");
         }
         if self.truncated > 0 {
             tracing::error!(
@@ -87,17 +84,38 @@ pub(super) fn sort(
         truncated: body.truncated(),
         ..Intake::default()
     };
-    for text in body.alerts() {
-        match read(text, received_at) {
-            Ok(alert) if is_watchdog(&alert, policy) => intake.watchdog |= alert.firing,
-            Ok(alert) => match alert.resolve(inventory, policy, received_at) {
-                Ok(fact) => intake.facts.push(fact),
-                Err(ignored) => intake.ignored.push(ignored),
-            },
-            Err(ignored) => intake.ignored.push(ignored),
+    for sorted in each(body, inventory, policy, received_at) {
+        match sorted {
+            Ok(Sorted::Watchdog { firing }) => intake.watchdog |= firing,
+            Ok(Sorted::Fact(fact)) => intake.facts.push(fact),
+            Err(ignored) => intake.ignore(ignored),
         }
     }
     intake
+}
+
+/// What an alert is.
+pub(super) enum Sorted {
+    Watchdog { firing: bool },
+    Fact(Fact),
+}
+
+/// The alerts of a body one by one.
+pub(super) fn each<'a>(
+    body: &'a Body<'_>,
+    inventory: &'a Inventory,
+    policy: &'a Policy,
+    received_at: Time,
+) -> impl Iterator<Item = Result<Sorted, Ignored>> + 'a {
+    body.alerts().map(move |text| {
+        let alert = read(text, received_at)?;
+        if is_watchdog(&alert, policy) {
+            let firing = alert.firing;
+            return Ok(Sorted::Watchdog { firing });
+        }
+        let fact = alert.resolve(inventory, policy, received_at)?;
+        Ok(Sorted::Fact(fact))
+    })
 }
 
 fn is_watchdog(alert: &Alert, policy: &Policy) -> bool {

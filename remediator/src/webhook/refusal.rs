@@ -9,7 +9,7 @@ pub enum Rejection {
     Unauthorized,
     /// The engine has not started yet.
     NotReady,
-    /// The body is larger than the limit.
+    /// The body is larger than the limit, or has more alerts than are read.
     TooLarge,
     /// The body did not arrive in time.
     Timeout,
