@@ -18,6 +18,11 @@ pub trait Clock: fmt::Debug + Send + Sync {
     /// Now. Never earlier than any instant given before.
     fn now(&self) -> Time;
 
+    /// By how many milliseconds the wall clock is ahead of the program's time; negative when behind.
+    fn wall_ahead(&self) -> i64 {
+        0
+    }
+
     /// By how many milliseconds the wall clock has stepped since this was asked last, if it has.
     /// The program's time goes on unchanged.
     fn take_step(&self) -> Option<i64> {
@@ -85,6 +90,10 @@ impl Clock for SystemClock {
         now
     }
 
+    fn wall_ahead(&self) -> i64 {
+        wall().as_millis() - self.now().as_millis()
+    }
+
     fn take_step(&self) -> Option<i64> {
         Some(self.steps.swap(0, Ordering::Relaxed)).filter(|step| *step != 0)
     }
@@ -148,6 +157,14 @@ mod tests {
         let before = wall();
         assert!(SystemClock::resume(Some(Time::from_millis(1))).now() >= before);
         assert!(SystemClock::resume(None).now() >= before);
+    }
+
+    #[test]
+    fn tells_how_far_the_wall_clock_is_from_the_time_it_goes_by() {
+        assert!(SystemClock::resume(None).wall_ahead().abs() < 60_000);
+        let stored = wall().after(Duration::from_secs(3600));
+        let behind = -SystemClock::resume(Some(stored)).wall_ahead();
+        assert!((3_540_000..=3_600_000).contains(&behind), "{behind}");
     }
 
     #[test]

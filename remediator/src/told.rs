@@ -55,7 +55,10 @@ pub(crate) fn change(change: &Change) -> String {
         }
         Change::Observed(summary) => observed(summary),
         Change::Decided(ruling) => decided(ruling),
-        Change::IncidentOpened => "incident opened".to_owned(),
+        Change::IncidentOpened(_) => "incident opened".to_owned(),
+        Change::HealthHeld { why } => {
+            format!("healthy for long enough, and stays open: {why}; a new failure begins anew")
+        }
         Change::IncidentLatched { reason, .. } => format!("left to people: {reason}"),
         Change::IncidentClosed(closing) => {
             format!(
@@ -127,7 +130,7 @@ pub(crate) fn change(change: &Change) -> String {
         }
         Change::PolicyLoaded(_) => "another policy decides from now on".to_owned(),
         Change::GapFound { since } => format!(
-            "the remediator did not run since {}; caps on restart and clear wait for a person's word",
+            "the remediator did not run since {}; caps on restart and clear, holds and pauses wait for a person's word",
             instant(*since)
         ),
         Change::ClockStepped { milliseconds } => {

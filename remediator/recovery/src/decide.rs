@@ -17,7 +17,7 @@ use crate::guard::Guard;
 use crate::ids::{AttemptId, HsmName, IncidentId, ObservationId, RequestId};
 use crate::incident::{Ending, Incident, Latch, Standing};
 use crate::inventory::Target;
-use crate::observation::Condition;
+use crate::observation::{Condition, Subject};
 use crate::page::PageReason;
 use crate::policy::Site;
 use crate::state::HostState;
@@ -102,6 +102,7 @@ pub fn decide(
     now: Time,
 ) -> Decision {
     let mut draft = draft(state, evidence, fleet, site, now);
+    draft.end_renumbered();
     draft.open_incidents();
     draft.record_look();
     let targets: Vec<Target> = draft.state.incidents.keys().cloned().collect();
@@ -156,7 +157,7 @@ impl Draft<'_> {
             .incidents
             .get(target)
             .map(|incident| incident.id.clone());
-        let opens = matches!(change, Change::IncidentOpened);
+        let opens = matches!(change, Change::IncidentOpened(_));
         let incident = if opens {
             Some(IncidentId::new(target, self.now))
         } else {
@@ -196,10 +197,19 @@ impl Draft<'_> {
         !self.fresh() && self.now.since(since) < self.site.policy.page_after.unknown
     }
 
+    /// The module that the inventory has for the target, or the host.
+    fn subject(&self, target: &Target) -> Subject<'_> {
+        let module = self.site.host.module_of(target);
+        Subject {
+            module: target.module,
+            esn: module.and_then(|module| module.esn.as_ref()),
+        }
+    }
+
     /// What the target looks like now; unknown without a fresh look.
     fn condition(&self, target: &Target) -> Condition {
         if self.fresh() {
-            self.evidence.condition(target.module)
+            self.evidence.condition(self.subject(target))
         } else {
             Condition::Unknown
         }
@@ -208,7 +218,7 @@ impl Draft<'_> {
     /// Whether fresh looks agree on a condition over the agreement span.
     fn agreed(&self, target: &Target, condition: Condition) -> bool {
         let span = self.site.policy.agreement_span;
-        self.fresh() && self.evidence.agree(target.module, condition, span)
+        self.fresh() && self.evidence.agree(self.subject(target), condition, span)
     }
 
     /// Brings one incident as far as it can be brought now.
@@ -255,7 +265,13 @@ impl Draft<'_> {
                 Action::Wait
             });
         };
-        match verify::verify(attempt, ended_at, self.evidence, policy) {
+        let verification = if self.is_of_another_module(attempt) {
+            let reason = "the inventory has another ESN under its number now".to_owned();
+            verify::Verification::Settled(Outcome::Unknown, reason)
+        } else {
+            verify::verify(attempt, ended_at, self.evidence, policy)
+        };
+        match verification {
             verify::Verification::Settled(outcome, reason)
                 if attempt.outcome.is_none_or(|(known, _)| known != outcome) =>
             {
@@ -268,6 +284,14 @@ impl Draft<'_> {
                 Some(Action::Wait)
             }
         }
+    }
+
+    /// Whether the attempt was made on another module than the one that the inventory has under its
+    /// number now.
+    fn is_of_another_module(&self, attempt: &Attempt) -> bool {
+        let made_on = attempt.intent.esn.as_ref();
+        let listed = self.subject(&attempt.intent.target).esn;
+        matches!((made_on, listed), (Some(made_on), Some(listed)) if made_on != listed)
     }
 
     fn settle(&mut self, incident: &Incident, attempt: &Attempt, outcome: Outcome, reason: String) {

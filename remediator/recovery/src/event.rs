@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use nshield::ModuleNumber;
+use nshield::{Esn, ModuleNumber};
 use serde::{Deserialize, Serialize};
 
 use crate::alert::Fact;
@@ -66,14 +66,19 @@ pub enum Change {
     Observed(Summary),
     /// The verdicts on an incident changed.
     Decided(Ruling),
-    /// An incident was opened.
-    IncidentOpened,
+    /// An incident was opened, of the module with this serial number where the inventory has one.
+    IncidentOpened(Option<Esn>),
     /// An incident was latched.
     IncidentLatched {
         /// How.
         latch: Latch,
         /// Why.
         reason: String,
+    },
+    /// The target of an incident that stays open has been healthy for as long as would have ended it.
+    HealthHeld {
+        /// Why the incident stays open, as an operator reads it.
+        why: String,
     },
     /// An incident was closed.
     IncidentClosed(Closing),
@@ -174,8 +179,9 @@ impl Change {
             Self::FactChanged(_) => "FactChanged",
             Self::Observed(_) => "Observed",
             Self::Decided(_) => "Decided",
-            Self::IncidentOpened => "IncidentOpened",
+            Self::IncidentOpened(_) => "IncidentOpened",
             Self::IncidentLatched { .. } => "IncidentLatched",
+            Self::HealthHeld { .. } => "HealthHeld",
             Self::IncidentClosed(_) => "IncidentClosed",
             Self::IntentReserved(_) => "IntentReserved",
             Self::AttemptReported { .. } => "AttemptReported",

@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nshield::ModuleNumber;
+use nshield::{Esn, ModuleNumber};
 
-use crate::observation::{Condition, HardserverLook, Network, Observation};
+use crate::observation::{Condition, HardserverLook, Network, Observation, Subject};
 use crate::time::Time;
 
 /// How long looks are kept. Everything that must hold for some time is shorter: see the
@@ -20,6 +20,10 @@ const LOOK_GAP_MAX: Duration = Duration::from_secs(120);
 /// How far the hardserver's uptime may lag behind the host's clock between two looks at one start of
 /// it: it counts whole seconds, and the host serves it from what it has gathered.
 const UPTIME_LAG_MAX: Duration = Duration::from_secs(5);
+
+/// The longest time that a hardserver can have run: a hundred years. More is a counter that has gone
+/// wrong.
+const UPTIME_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// An observation and when the remediator received it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,9 +57,10 @@ struct PastSight {
 }
 
 /// What a past look showed of a module.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct PastModule {
     module: ModuleNumber,
+    esn: Option<Esn>,
     condition: Condition,
     network: Network,
 }
@@ -63,10 +68,12 @@ struct PastModule {
 impl PastLook {
     /// What a target looked like in this look.
     #[must_use]
-    pub fn condition(&self, module: Option<ModuleNumber>) -> Condition {
-        let seen = self.seen.as_ref().map(|seen| match module {
-            Some(module) => seen.module(module).map(|module| module.condition),
+    pub fn condition<'a>(&self, subject: impl Into<Subject<'a>>) -> Condition {
+        let subject = subject.into();
+        let seen = self.seen.as_ref().map(|seen| match subject.module {
             None => Some(seen.host),
+            Some(_) if subject.is_renumbered(seen.printed()) => None,
+            Some(module) => seen.module(module).map(|module| module.condition),
         });
         seen.flatten().unwrap_or(Condition::Unknown)
     }
@@ -91,15 +98,14 @@ impl PastLook {
         if first.boot_id != second.boot_id {
             return false;
         }
-        let (Some(before), Some(after)) = (first.hardserver_uptime, second.hardserver_uptime)
-        else {
+        let (Some(before), Some(after)) = (first.uptime(), second.uptime()) else {
             return true;
         };
         let between = second
             .started_boottime
             .saturating_sub(first.finished_boottime);
-        let due = Duration::from_secs(before) + Duration::from_millis(between);
-        after >= before && Duration::from_secs(after) + UPTIME_LAG_MAX >= due
+        let due = before.saturating_add(Duration::from_millis(between));
+        after >= before && after.saturating_add(UPTIME_LAG_MAX) >= due
     }
 }
 
@@ -108,6 +114,7 @@ impl PastSight {
     fn of(seen: &Observation, before: Option<&Self>) -> Self {
         let modules = seen.modules.iter().map(|(module, look)| PastModule {
             module: *module,
+            esn: look.esn.clone(),
             condition: seen.module_condition(*module),
             network: look.network.class(),
         });
@@ -127,6 +134,17 @@ impl PastSight {
             modules: same_modules
                 .map_or_else(|| modules.into(), |before| Arc::clone(&before.modules)),
         }
+    }
+
+    /// For how long the hardserver had run; what no hardserver can have is no figure.
+    fn uptime(&self) -> Option<Duration> {
+        let uptime = self.hardserver_uptime.map(Duration::from_secs);
+        uptime.filter(|uptime| *uptime <= UPTIME_MAX)
+    }
+
+    fn printed(&self) -> impl Iterator<Item = (ModuleNumber, Option<&Esn>)> {
+        let modules = self.modules.iter();
+        modules.map(|module| (module.module, module.esn.as_ref()))
     }
 
     fn module(&self, module: ModuleNumber) -> Option<&PastModule> {
@@ -178,10 +196,11 @@ impl Evidence {
 
     /// What the target looked like in the newest look.
     #[must_use]
-    pub fn condition(&self, module: Option<ModuleNumber>) -> Condition {
+    pub fn condition<'a>(&self, subject: impl Into<Subject<'a>>) -> Condition {
+        let subject = subject.into();
         self.looks
             .back()
-            .map_or(Condition::Unknown, |look| look.condition(module))
+            .map_or(Condition::Unknown, |look| look.condition(subject))
     }
 
     /// When a look last showed the target in a condition that is known.
@@ -194,20 +213,26 @@ impl Evidence {
 
     /// Since when every look has shown the target in `condition`; `None` when the newest does not.
     #[must_use]
-    pub fn held_since(&self, module: Option<ModuleNumber>, condition: Condition) -> Option<Time> {
-        self.run_start(|look| look.condition(module) == condition)
+    pub fn held_since<'a>(
+        &self,
+        subject: impl Into<Subject<'a>>,
+        condition: Condition,
+    ) -> Option<Time> {
+        let subject = subject.into();
+        self.run_start(|look| look.condition(subject) == condition)
     }
 
     /// Whether the newest looks agree on `condition` over at least `span`, within one boot of the
     /// host and one start of its hardserver.
     #[must_use]
-    pub fn agree(
+    pub fn agree<'a>(
         &self,
-        module: Option<ModuleNumber>,
+        subject: impl Into<Subject<'a>>,
         condition: Condition,
         span: Duration,
     ) -> bool {
-        self.proven(span, |look| look.condition(module) == condition)
+        let subject = subject.into();
+        self.proven(span, |look| look.condition(subject) == condition)
     }
 
     /// When the first reply of `module` was seen after the newest look without any; `None` when no

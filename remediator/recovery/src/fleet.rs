@@ -40,6 +40,10 @@ pub struct FleetView {
     /// For how long the remediator did not run, as long as nobody has confirmed that this time may
     /// count for the caps on restart and clear.
     pub unconfirmed_gap: Duration,
+    /// When the oldest time began that nobody has confirmed.
+    pub unconfirmed_since: Option<Time>,
+    /// By how many milliseconds the wall clock is ahead of the program's time; negative when behind.
+    pub wall_ahead: i64,
     /// Several hosts failing at once.
     pub storms: Storms,
     /// The load of the HSMs.
@@ -85,8 +89,8 @@ impl FleetView {
         view
     }
 
-    /// All that the states of the hosts and of the fleet say at `now`. The watchdog, the silences
-    /// and the ownership are for the caller to fill in.
+    /// All that the states of the hosts and of the fleet say at `now`. The wall clock, the watchdog,
+    /// the silences and the ownership are for the caller to fill in.
     #[must_use]
     pub fn new<'a>(
         hosts: impl Iterator<Item = &'a HostState> + Clone,
@@ -96,12 +100,19 @@ impl FleetView {
         now: Time,
     ) -> Self {
         Self {
-            pause: fleet.pause.clone().filter(|pause| pause.active(now)),
+            pause: fleet.open_pause(now),
             unconfirmed_gap: fleet.unconfirmed_gap,
+            unconfirmed_since: fleet.unconfirmed_since,
             storms: Storms::of(hosts.clone(), inventory, policy, now),
             loads: Loads::of(hosts.clone(), fleet, inventory, policy, now),
             ..Self::of(hosts)
         }
+    }
+
+    /// The last instant up to which time is accounted for: a hold ends by this clock.
+    #[must_use]
+    pub fn accounted(&self, now: Time) -> Time {
+        self.unconfirmed_since.map_or(now, |since| since.min(now))
     }
 
     /// Adds one host's share of what is in flight.

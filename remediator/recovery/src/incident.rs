@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use nshield::Esn;
 use serde::{Deserialize, Serialize};
 
 use crate::approval::Request;
@@ -24,9 +25,12 @@ pub struct Incident {
     pub id: IncidentId,
     /// What it is about.
     pub target: Target,
+    /// The serial number that the inventory had for the module when it was opened.
+    pub esn: Option<Esn>,
     /// When it was opened.
     pub opened_at: Time,
-    /// Our own first observation of the failure: the rungs' `not_before` counts from here.
+    /// Our own first observation of the failure: the rungs' `not_before` counts from here. Of the
+    /// newest one, where the target was healthy for long enough in between.
     pub first_failed_at: Option<Time>,
     /// When the network of the target was first seen bad, this time.
     pub network_bad_since: Option<Time>,
@@ -49,8 +53,12 @@ pub struct Incident {
     pub denied: BTreeMap<Rung, String>,
     /// How often it has called a person.
     pub called: Called,
-    /// When a person had the ladder begin anew; what was tried before does not count for it.
+    /// When the ladder began anew, by a person's word or with a new failure after health that held;
+    /// what was tried before does not count for it.
     pub reopened_at: Option<Time>,
+    /// The target has been healthy for as long as would have ended the incident; the next failure is
+    /// a new one.
+    pub health_held: bool,
 }
 
 /// A rung that observe mode would have run. It is assumed to fail, so that the whole ladder shows.
@@ -256,6 +264,7 @@ impl Incident {
         Self {
             id: IncidentId::new(&target, opened_at),
             target,
+            esn: None,
             opened_at,
             first_failed_at: None,
             network_bad_since: None,
@@ -269,16 +278,25 @@ impl Incident {
             denied: BTreeMap::new(),
             called: Called::default(),
             reopened_at: None,
+            health_held: false,
         }
     }
 
     /// Takes in what was observed of the target at `at`.
     ///
-    /// Returns whether it was seen failed for the first time.
+    /// Returns whether it was seen failed for the first time, or again after health that held.
     pub(crate) fn observed(&mut self, condition: Condition, network: Network, at: Time) -> bool {
-        let first_failure = condition == Condition::Failed && self.first_failed_at.is_none();
+        let failed = condition == Condition::Failed;
+        let anew = failed && self.health_held;
+        let first_failure = failed && (anew || self.first_failed_at.is_none());
         if first_failure {
             self.first_failed_at = Some(at);
+            self.health_held = false;
+        }
+        // What is left to people stays theirs.
+        if anew && self.latch.is_none() {
+            self.reopened_at = Some(at);
+            self.denied.clear();
         }
         match network {
             Network::Bad => {

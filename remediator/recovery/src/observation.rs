@@ -336,6 +336,41 @@ impl ModuleLook {
     }
 }
 
+/// Whom a question about a look is about: a module, or without one the host itself.
+///
+/// Numbers can change and serial numbers do not: with the serial number, a look that shows another
+/// module under the number says nothing of the one that is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subject<'a> {
+    /// The number.
+    pub module: Option<ModuleNumber>,
+    /// The serial number, where it is known.
+    pub esn: Option<&'a Esn>,
+}
+
+impl From<Option<ModuleNumber>> for Subject<'_> {
+    /// Whatever has that number.
+    fn from(module: Option<ModuleNumber>) -> Self {
+        Self { module, esn: None }
+    }
+}
+
+impl Subject<'_> {
+    /// Whether what was printed shows that the number is another module's: it has another serial
+    /// number, or its own is at another number.
+    #[must_use]
+    pub fn is_renumbered<'e>(
+        &self,
+        printed: impl Iterator<Item = (ModuleNumber, Option<&'e Esn>)>,
+    ) -> bool {
+        let (Some(module), Some(expected)) = (self.module, self.esn) else {
+            return false;
+        };
+        let mut printed = printed.filter_map(|(number, esn)| Some((number, esn?)));
+        printed.any(|(number, esn)| (number == module) != (esn == expected))
+    }
+}
+
 impl Observation {
     /// What the module looked like; with the hardserver not up, nobody knows.
     #[must_use]
@@ -362,11 +397,15 @@ impl Observation {
 
     /// What a target looked like: the module, or without one the host itself.
     #[must_use]
-    pub fn condition(&self, module: Option<ModuleNumber>) -> Condition {
-        module.map_or_else(
-            || self.host_condition(),
-            |module| self.module_condition(module),
-        )
+    pub fn condition<'a>(&self, subject: impl Into<Subject<'a>>) -> Condition {
+        let subject = subject.into();
+        let printed = self.modules.iter();
+        let mut printed = printed.map(|(number, look)| (*number, look.esn.as_ref()));
+        match subject.module {
+            None => self.host_condition(),
+            Some(_) if subject.is_renumbered(printed.by_ref()) => Condition::Unknown,
+            Some(module) => self.module_condition(module),
+        }
     }
 
     /// What a restart would act on: a hardserver that runs, or one that looks down. The guards see

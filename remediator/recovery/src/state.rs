@@ -99,12 +99,13 @@ impl HostState {
             Change::FactChanged(fact) => self.deliver(fact),
             Change::Observed(summary) => self.observed(summary, time),
             Change::Decided(ruling) => self.ruled(target, ruling, time),
-            Change::IncidentOpened => {
+            Change::IncidentOpened(esn) => {
                 let id = incident
                     .cloned()
                     .unwrap_or_else(|| IncidentId::new(target, time));
                 let incident = Incident {
                     id,
+                    esn: esn.clone(),
                     ..Incident::open(target.clone(), time)
                 };
                 self.incidents.insert(target.clone(), incident);
@@ -114,6 +115,11 @@ impl HostState {
             Change::IncidentLatched { latch, reason } => {
                 if let Some(incident) = self.incidents.get_mut(target) {
                     incident.latch = Some((*latch, reason.clone()));
+                }
+            }
+            Change::HealthHeld { .. } => {
+                if let Some(incident) = self.incidents.get_mut(target) {
+                    incident.health_held = true;
                 }
             }
             Change::IncidentClosed(closing) => self.closed(target, closing),

@@ -7,7 +7,7 @@ use nshield::ModuleNumber;
 
 use crate::attempt::{Attempt, Outcome};
 use crate::evidence::Evidence;
-use crate::observation::Condition;
+use crate::observation::{Condition, Subject};
 use crate::policy::Policy;
 use crate::tier::Rung;
 use crate::time::Time;
@@ -112,13 +112,13 @@ impl Judged<'_> {
         let condition = if restarted_down {
             Condition::Failed
         } else {
-            self.evidence.condition(self.module())
+            self.evidence.condition(self.subject())
         };
         Some((newest.at, condition))
     }
 
     fn healthy(&self, window_over: bool, lost: &BTreeSet<ModuleNumber>) -> Verification {
-        let held = self.evidence.held_since(self.module(), Condition::Healthy);
+        let held = self.evidence.held_since(self.subject(), Condition::Healthy);
         let newest = self.evidence.newest().map(|look| look.at);
         let long_enough = held.zip(newest).is_some_and(|(held, newest)| {
             newest.since(held.max(self.ended_at)) >= self.policy.healthy_for
@@ -188,9 +188,17 @@ impl Judged<'_> {
         self.evidence
             .looks_from(from)
             .filter(|look| {
-                failed(look.condition(self.module())) || (down && failed(look.condition(None)))
+                failed(look.condition(self.subject())) || (down && failed(look.condition(None)))
             })
             .count()
+    }
+
+    /// The module that the attempt was made on. Another one under its number is somebody else.
+    fn subject(&self) -> Subject<'_> {
+        Subject {
+            module: self.module(),
+            esn: self.attempt.intent.esn.as_ref(),
+        }
     }
 
     fn module(&self) -> Option<ModuleNumber> {

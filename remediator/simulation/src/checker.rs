@@ -316,7 +316,7 @@ impl Checker {
     pub(crate) fn stored(&mut self, event: &Event, world: &World) {
         let target = event.entry.target.clone();
         match (&event.entry.change, target) {
-            (Change::IncidentOpened, Some(target)) => self.opened(&target, event),
+            (Change::IncidentOpened(_), Some(target)) => self.opened(&target, event),
             (Change::IncidentClosed(closing), Some(target)) => {
                 if let Some(mut open) = self.open.remove(&target) {
                     open.result.close(closing, event.time);

@@ -63,8 +63,9 @@ impl Around {
             .map(|(_, view)| view.clone())
             .unwrap_or_default();
         FleetView {
-            pause: self.fleet.pause.clone().filter(|pause| pause.active(now)),
+            pause: self.fleet.open_pause(now),
             unconfirmed_gap: self.fleet.unconfirmed_gap,
+            unconfirmed_since: self.fleet.unconfirmed_since,
             storms: slow.storms,
             loads: slow.loads,
             watchdog: self.watchdog,

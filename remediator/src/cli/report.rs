@@ -121,7 +121,7 @@ impl Figures {
 
     fn count(&mut self, event: &Event) {
         let change = &event.entry.change;
-        if matches!(change, Change::IncidentOpened) {
+        if matches!(change, Change::IncidentOpened(_)) {
             self.incidents += 1;
         }
         if let Change::ShadowStarted(shadow) = change {

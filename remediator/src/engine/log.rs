@@ -17,7 +17,7 @@ pub(super) fn log(event: &Event) {
     let module = event.entry.target.as_ref().and_then(|target| target.module);
     let module = module.map(|module| module.to_string()).unwrap_or_default();
     match &event.entry.change {
-        Change::IncidentOpened => tracing::info!(incident, module, "incident opened"),
+        Change::IncidentOpened(_) => tracing::info!(incident, module, "incident opened"),
         Change::IncidentLatched { latch, reason } => {
             tracing::warn!(
                 incident,
@@ -79,6 +79,7 @@ pub(super) fn log(event: &Event) {
         | Change::Held(_)
         | Change::Released(_)
         | Change::HumanResolved(_)
+        | Change::HealthHeld { .. }
         | Change::ShadowStarted(_)
         | Change::FleetShareReleased { .. }
         | Change::LoadShed(_)

@@ -55,8 +55,10 @@ impl EngineParts {
         let (storms, loads) = self.slow_view(now);
         let around = &self.surroundings;
         FleetView {
-            pause: fleet.pause.clone().filter(|pause| pause.active(now)),
+            pause: fleet.open_pause(now),
             unconfirmed_gap: fleet.unconfirmed_gap,
+            unconfirmed_since: fleet.unconfirmed_since,
+            wall_ahead: self.clock.wall_ahead(),
             storms,
             loads,
             watchdog: around.watchdog.last(),

@@ -306,7 +306,7 @@ fn each_state_family_has_exactly_one_state() {
         1.0,
         "the lower wins"
     );
-    program.event(NO_TIME, Change::IncidentOpened);
+    program.event(NO_TIME, Change::IncidentOpened(None));
     for change in [
         ruling(&[(Guard::NotBefore, Verdict::refuse("too early"))]),
         intent(1, &host(), Rung::Retry),
@@ -326,7 +326,7 @@ fn each_state_family_has_exactly_one_state() {
 #[test]
 fn a_guard_that_goes_on_refusing_is_counted_once() {
     let mut program = Program::new();
-    program.event(NO_TIME, Change::IncidentOpened);
+    program.event(NO_TIME, Change::IncidentOpened(None));
     let early = || (Guard::NotBefore, Verdict::refuse("too early"));
     let bad = || (Guard::NetworkBad, Verdict::refuse("0 of 5 echoes"));
     let ask = || {
@@ -389,7 +389,7 @@ fn an_attempt_is_counted_when_it_may_have_started_and_once() {
     ];
     for (reports, expected) in table {
         let mut program = Program::new();
-        program.event(NO_TIME, Change::IncidentOpened);
+        program.event(NO_TIME, Change::IncidentOpened(None));
         program.event(NO_TIME, intent(1, &host(), Rung::Retry));
         for change in reports {
             program.event(SECOND, change.clone());
@@ -480,7 +480,7 @@ fn decision_lag_is_from_the_first_firing_to_the_first_decision() {
     let mut program = Program::new();
     program.event(NO_TIME, firing());
     program.event(SECOND, firing());
-    program.event(NO_TIME, Change::IncidentOpened);
+    program.event(NO_TIME, Change::IncidentOpened(None));
     program.event(SECOND, ruling(&[]));
     program.event(SECOND, firing());
     program.event(
@@ -537,7 +537,7 @@ fn two_scrapes_of_one_state_are_the_same_but_for_the_process() {
 #[test]
 fn what_is_exported_is_what_is_described_and_all_of_it() {
     let mut program = Program::new();
-    program.event(NO_TIME, Change::IncidentOpened);
+    program.event(NO_TIME, Change::IncidentOpened(None));
     let early = (Guard::NotBefore, Verdict::refuse("too early"));
     program.event(SECOND, ruling(&[early]));
     program.event(SECOND, Change::Held(operators::hold(None)));

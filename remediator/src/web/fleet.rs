@@ -106,7 +106,7 @@ pub(super) fn shown(app: &App) -> Shown {
         hosts: modes(app),
         store_id: identity.store_id,
         epoch: identity.epoch,
-        pause: fleet.pause.clone().filter(|pause| pause.active(now)),
+        pause: fleet.open_pause(now),
         holds: holds(&hosts, now),
         unconfirmed_gap_seconds: seconds_begun(fleet.unconfirmed_gap),
         storm: storms.fleet,

@@ -97,7 +97,7 @@ pub(crate) fn opened(target: Target) -> Entry {
         host: Some(target.host.clone()),
         incident: Some(IncidentId::new(&target, NOW)),
         target: Some(target),
-        change: Change::IncidentOpened,
+        change: Change::IncidentOpened(None),
     }
 }
 

@@ -99,7 +99,7 @@ pub(super) fn notice(state: &mut State, entry: &Entry) {
         },
         Change::ShadowStarted(_) => Some(Note::Shadow),
         Change::FleetShareReleased { .. } => Some(Note::ShareReleased),
-        Change::IncidentOpened => (!state.host.spent.is_empty()).then_some(Note::OpenedAgain),
+        Change::IncidentOpened(_) => (!state.host.spent.is_empty()).then_some(Note::OpenedAgain),
         Change::IntentReserved(_) => {
             state.calm = 0;
             None
@@ -107,6 +107,7 @@ pub(super) fn notice(state: &mut State, entry: &Entry) {
         Change::FactChanged(_)
         | Change::Observed(_)
         | Change::Decided(_)
+        | Change::HealthHeld { .. }
         | Change::PageRaised { .. }
         | Change::PageCleared { .. }
         | Change::ApprovalAsked(_)

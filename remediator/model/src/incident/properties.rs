@@ -184,6 +184,8 @@ fn sections_finish(estate: &Estate, state: &State) -> bool {
 }
 
 /// The target is failed and everything is as it should be for a retry, and has been for long enough.
+/// One that is handed over is left to people, who are paged: somebody was seen to work on it, and
+/// whether that person is done nobody but a person can tell.
 fn attempted(estate: &Estate, state: &State) -> bool {
     let view = &state.world.view;
     let good = view.ping == Ping::Good && !view.renumbered && !view.hold_file;
@@ -195,7 +197,22 @@ fn attempted(estate: &Estate, state: &State) -> bool {
         && !ghost::stopped(state, &estate.target())
         && alerts::permitted(estate, state, &estate.target()) >= Some(Tier::Retry);
     let due = state.pc == Pc::Turned && state.calm >= CALM_TO_ATTEMPT && good && failed && may;
+    let due = due && !handed_over(state);
     !due || !state.world.jobs.is_empty()
+}
+
+/// An incident is left to people, and a page says so.
+fn handed_over(state: &State) -> bool {
+    let mut incidents = state.host.incidents.values();
+    incidents.any(|incident| {
+        let latch = incident.latch.as_ref().map(|(latch, _)| *latch);
+        latch == Some(Latch::HandedOver)
+            && state
+                .host
+                .pages
+                .keys()
+                .any(|(target, _)| *target == incident.target)
+    })
 }
 
 /// What happened is possible at all. Each is asked in the estates that name it.

@@ -44,7 +44,7 @@ fn state() -> HostState {
     let apply = |state: &mut HostState, change: Change| {
         state.apply_change(&target(), None, &change, NOW);
     };
-    apply(&mut state, Change::IncidentOpened);
+    apply(&mut state, Change::IncidentOpened(None));
     let scope = Scope {
         target: target(),
         rung: Rung::Clear,

@@ -27,7 +27,8 @@ impl Draft<'_> {
             let view = self.alert_view(&target);
             let again = view.permits && self.condition(&target) == Condition::Failed;
             if (view.fresh || again) && !self.state.incidents.contains_key(&target) {
-                self.push(&target, Change::IncidentOpened);
+                let esn = self.subject(&target).esn.cloned();
+                self.push(&target, Change::IncidentOpened(esn));
             }
         }
     }
@@ -35,12 +36,12 @@ impl Draft<'_> {
     /// Closes the incident when its target has been healthy for long enough.
     pub(super) fn close(&mut self, target: &Target) -> Option<Ending> {
         let incident = self.state.incidents.get(target)?.clone();
-        if self.condition(target) != Condition::Healthy || self.harm_remains(&incident) {
+        if self.condition(target) != Condition::Healthy {
             return None;
         }
         let since = self
             .evidence
-            .held_since(target.module, Condition::Healthy)?;
+            .held_since(self.subject(target), Condition::Healthy)?;
         let newest = self.evidence.newest()?.at;
         let policy = self.site.policy;
         let (ending, needed) = match (
@@ -55,13 +56,69 @@ impl Draft<'_> {
             }
             (None, None) => (Ending::Ended, policy.healthy_for),
         };
-        if newest.since(since) < needed || self.service_fails() {
+        if newest.since(since) < needed {
+            return None;
+        }
+        if let Some(why) = self.kept_open(&incident) {
+            if incident.first_failed_at.is_some() && !incident.health_held {
+                let why = why.to_owned();
+                self.push(target, Change::HealthHeld { why });
+            }
             return None;
         }
         self.clear_pages(target, &BTreeSet::new());
         let closing = self.closing(&incident, ending, since);
         self.push(target, Change::IncidentClosed(closing));
         Some(ending)
+    }
+
+    /// Why an incident stays open although its target is healthy.
+    fn kept_open(&self, incident: &Incident) -> Option<&'static str> {
+        if self.harm_remains(incident) {
+            Some("a module that a rung took away is not back")
+        } else if self.service_fails() {
+            Some("the service check does not pass")
+        } else {
+            None
+        }
+    }
+
+    /// Ends every incident that was opened of another module than the one that the inventory has
+    /// under its number now: what was tried on that one says nothing of this one. Not while an attempt
+    /// is open, nor where a rung did harm: those are for people to end.
+    pub(super) fn end_renumbered(&mut self) {
+        let incidents = self.state.incidents.values();
+        let renumbered: Vec<Incident> = incidents
+            .filter(|incident| self.is_about_another_module(incident))
+            .cloned()
+            .collect();
+        for incident in renumbered {
+            let target = &incident.target;
+            self.end_request(target, "the inventory has another ESN");
+            self.clear_pages(target, &BTreeSet::new());
+            let closing = Closing {
+                ending: Ending::Ended,
+                actor: Actor::None,
+                rung: None,
+                recovery_millis: None,
+                reason: "the inventory has another ESN under its number now".to_owned(),
+                spent: self.state.spent_by(target),
+            };
+            self.push(target, Change::IncidentClosed(closing));
+        }
+    }
+
+    fn is_about_another_module(&self, incident: &Incident) -> bool {
+        let own = |attempt: &&Attempt| attempt.intent.incident == incident.id;
+        let attempts: Vec<&Attempt> = self.state.attempts_of(incident).filter(own).collect();
+        // One of an older version knows its module by what was tried on it.
+        let tried = attempts.iter().find_map(|a| a.intent.esn.as_ref());
+        let about = incident.esn.as_ref().or(tried);
+        let listed = self.subject(&incident.target).esn;
+        let another = matches!((about, listed), (Some(about), Some(listed)) if about != listed);
+        let for_people =
+            |a: &&Attempt| a.unsettled() || matches!(a.outcome, Some((Outcome::MadeWorse, _)));
+        another && !attempts.iter().any(for_people)
     }
 
     /// Whether the site's own check does not say that the service works. Without one the modules are

@@ -3,6 +3,8 @@
 use crate::event::{Change, Entry, LoadClass, ModuleSummary, Summary};
 use crate::observation::{Condition, HardserverLook};
 
+use crate::inventory::Target;
+
 use super::Draft;
 
 impl Draft<'_> {
@@ -24,7 +26,7 @@ impl Draft<'_> {
         }
         let change = Change::Observed(summary);
         let host = self.state.host.clone();
-        let target = crate::inventory::Target::host(host.clone());
+        let target = Target::host(host.clone());
         self.state.apply_change(&target, None, &change, self.now);
         self.changes.push(Entry {
             host: Some(host),
@@ -64,7 +66,10 @@ impl Draft<'_> {
             .map(|brief| format!("enquiry: {brief}"));
         let module = |number| ModuleSummary {
             module: number,
-            condition: seen.module_condition(number),
+            condition: seen.condition(self.subject(&Target {
+                host: self.state.host.clone(),
+                module: Some(number),
+            })),
             network: seen
                 .modules
                 .get(&number)

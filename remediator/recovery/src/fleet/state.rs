@@ -12,9 +12,10 @@ use crate::time::Time;
 
 use super::load::{self, Shed};
 
-/// A time without the remediator that is longer than this does not free the caps on restart and
-/// clear by itself.
-pub const GAP_MIN: Duration = Duration::from_secs(24 * 3600);
+/// A time without the remediator that is longer than this frees no cap on restart or clear and ends
+/// no hold or pause by itself: it may be a clock that is wrong and no time at all. An upgrade or a
+/// reboot takes less.
+pub const GAP_MIN: Duration = Duration::from_secs(3600);
 
 /// The fleet's own state.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub struct FleetState {
     pub pause: Option<Pause>,
     /// For how long in all the remediator did not run, not confirmed by anybody.
     pub unconfirmed_gap: Duration,
+    /// When the oldest of those times began.
+    pub unconfirmed_since: Option<Time>,
     /// Where load is shed, or was asked to be.
     pub sheds: BTreeMap<HsmName, Shed>,
     /// When load was last to return: it is not taken again at once.
@@ -41,14 +44,32 @@ impl FleetState {
         }
     }
 
+    /// The last instant up to which time is accounted for: what ends by itself ends by this clock.
+    #[must_use]
+    pub fn accounted(&self, now: Time) -> Time {
+        self.unconfirmed_since.map_or(now, |since| since.min(now))
+    }
+
+    /// The pause that counts at `now`.
+    #[must_use]
+    pub fn open_pause(&self, now: Time) -> Option<Pause> {
+        let accounted = self.accounted(now);
+        self.pause.clone().filter(|pause| pause.active(accounted))
+    }
+
     fn apply_change(&mut self, change: &Change, time: Time, seq: u64) {
         match change {
             Change::Paused(pause) => self.pause = Some(pause.clone()),
             Change::Resumed(_) => self.pause = None,
-            Change::GapFound { since } => self.unconfirmed_gap += time.since(*since),
+            Change::GapFound { since } => {
+                let gap = time.since(*since);
+                self.unconfirmed_gap = self.unconfirmed_gap.saturating_add(gap);
+                self.unconfirmed_since.get_or_insert(*since);
+            }
             Change::HumanResolved(resolution) => {
                 if resolution.what == Resolved::GapConfirmed {
                     self.unconfirmed_gap = Duration::ZERO;
+                    self.unconfirmed_since = None;
                 }
             }
             Change::PolicyLoaded(policy) => self.policy = Some(policy.clone()),
@@ -67,7 +88,8 @@ impl FleetState {
             Change::FactChanged(_)
             | Change::Observed(_)
             | Change::Decided(_)
-            | Change::IncidentOpened
+            | Change::IncidentOpened(_)
+            | Change::HealthHeld { .. }
             | Change::IncidentLatched { .. }
             | Change::IncidentClosed(_)
             | Change::IntentReserved(_)

@@ -6,6 +6,7 @@
 //! | file of the host (also when it cannot be read), or a hold of the host here | refuse | refuse | refuse |
 //! | file of the module, or a hold of the module here | refuse | refuse | refuse |
 //! | file of or hold of another module of the host | pass | refuse | pass |
+//! | one here whose time was not over when a time without the remediator began that nobody has confirmed | as above | as above | as above |
 //! | none, or its time is over | pass | pass | pass |
 
 use super::{HostView, Input};
@@ -45,7 +46,8 @@ pub(super) fn verdict(input: &Input<'_>) -> Verdict {
     let about =
         |held: &Target| held == target || held.module.is_none() || input.rung == Rung::Restart;
     let mut holds = input.state.holds.iter();
-    let held = holds.find(|(held, hold)| about(held) && hold.active(input.now));
+    let accounted = input.fleet.accounted(input.now);
+    let held = holds.find(|(held, hold)| about(held) && hold.active(accounted));
     match held {
         Some((held, hold)) => Verdict::Refuse {
             reason: format!("{held} is held by {}: {}", hold.by, hold.reason),

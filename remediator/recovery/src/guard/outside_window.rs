@@ -12,6 +12,10 @@ use crate::time::{Time, Weekday};
 use crate::verdict::Verdict;
 use std::time::Duration;
 
+/// How far the wall clock and the program's time may be apart, in milliseconds, for a window of the
+/// week to be known. NTP slews less; people set windows by the wall clock.
+const WALL_APART_MAX: u64 = 60_000;
+
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// What the time of the week allows.
@@ -19,6 +23,12 @@ pub(super) fn verdict(input: &Input<'_>) -> Verdict {
     let windows = &input.site.policy.rung(input.rung).windows;
     if windows.is_empty() {
         return Verdict::NotApplicable("it may start at any time".to_owned());
+    }
+    if input.fleet.wall_ahead.unsigned_abs() > WALL_APART_MAX {
+        return Verdict::refuse(
+            "the wall clock and the program's time are more than 60 s apart: \
+             whether a window is open is not known",
+        );
     }
     if windows.iter().any(|window| open(window, input.now)) {
         return Verdict::Pass;

@@ -5,7 +5,7 @@
 //! | seen | retry | restart | clear |
 //! |---|---|---|---|
 //! | pause file on the host (also when it cannot be read) | refuse | refuse | refuse |
-//! | a pause that is not over | refuse | refuse | refuse |
+//! | a pause that is not over, or was not when a time without the remediator began that nobody has confirmed | refuse | refuse | refuse |
 //! | open `made_worse` page anywhere | pass | refuse | refuse |
 //! | none of these | pass | pass | pass |
 //! | no observation of the host | refuse | refuse | refuse |
@@ -34,7 +34,7 @@ pub(super) fn verdict(input: &Input<'_>) -> Verdict {
         .fleet
         .pause
         .as_ref()
-        .filter(|pause| pause.active(input.now))
+        .filter(|pause| pause.active(input.fleet.accounted(input.now)))
     {
         return Verdict::Refuse {
             reason: format!("paused by {}: {}", pause.by, pause.reason),

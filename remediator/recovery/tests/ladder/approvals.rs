@@ -161,7 +161,10 @@ fn change_of_scope_voids_the_request_and_asks_anew_naming_what_changed() {
             |lab| lab.module(1).state = ModuleState::Offline,
             "the target was failed and is on its way",
         ),
-        (crate::lab::begin_storm, "a storm has begun"),
+        (
+            crate::lab::begin_storm,
+            "a storm has begun; it was not asked about: storm",
+        ),
     ];
     for (change, why) in changes {
         for answered in [false, true] {

@@ -212,3 +212,30 @@ fn caps_on_disruption_wait_for_a_person_after_a_long_time_without_the_remediator
         Err(OrderError::NoGap)
     );
 }
+
+#[test]
+fn holds_and_pauses_wait_for_a_person_after_a_clock_that_jumped_at_the_start() {
+    let day = Duration::from_secs(4 * 3_600);
+    for paused in [false, true] {
+        let mut lab = failing();
+        let until = Some(lab.now.after(day));
+        if paused {
+            lab.order_all(&FleetOrder::Pause { until }).unwrap();
+        } else {
+            let target = lab.target(None);
+            lab.order(&HostOrder::Hold { target, until }).unwrap();
+        }
+        let since = lab.now;
+        lab.now = lab.now.after(Duration::from_secs(7 * 3_600));
+        lab.restart_remediator();
+        lab.store(vec![crate::lab::of_fleet(
+            vcm_recovery::event::Change::GapFound { since },
+        )]);
+        lab.run(3_600);
+        assert_eq!(lab.rungs(), [], "paused: {paused}");
+        lab.restart_remediator();
+        lab.order_all(&FleetOrder::ConfirmGap).unwrap();
+        lab.run(300);
+        assert_eq!(lab.rungs()[..1], [Rung::Retry], "paused: {paused}");
+    }
+}

@@ -11,6 +11,7 @@ use vcm_recovery::command::{FleetOrder, HostOrder};
 use vcm_recovery::event::Change;
 use vcm_recovery::fleet::load::{LoadAction, LoadOrder, LoadReport};
 use vcm_recovery::incident::IncidentState;
+use vcm_recovery::observation::ServiceCheck;
 use vcm_recovery::policy::{Mode, OthersHealthy};
 use vcm_recovery::tier::{Rung, Tier};
 
@@ -154,7 +155,7 @@ proptest! {
     }
 }
 
-const KINDS: [&str; 27] = [
+const KINDS: [&str; 28] = [
     "ApprovalAnswered",
     "ApprovalAsked",
     "ApprovalExpired",
@@ -166,6 +167,7 @@ const KINDS: [&str; 27] = [
     "FleetShareReleased",
     "GapFound",
     "Held",
+    "HealthHeld",
     "HumanResolved",
     "IncidentClosed",
     "IncidentLatched",
@@ -224,7 +226,10 @@ fn every_kind_of_event_reads_back_as_it_was_written_and_folds_the_same() {
     lab.run(60);
     assert_eq!(lab.incident_state(), Some(IncidentState::Exhausted));
     lab.module(1).state = nshield::ModuleState::Operational;
+    lab.seen.service_check = Some(ServiceCheck::Failed("exit status 3".to_owned()));
     lab.run(400);
+    lab.seen.service_check = Some(ServiceCheck::Passed);
+    lab.run(60);
     let kinds = lab.events.iter().map(|event| event.entry.change.kind());
     let kinds: BTreeSet<&str> = kinds.collect();
     assert_eq!(kinds, BTreeSet::from(KINDS));

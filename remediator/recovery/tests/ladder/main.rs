@@ -6,6 +6,7 @@
     reason = "a test's script is fixed, and it looks for single kinds of event"
 )]
 
+mod anew;
 mod approvals;
 mod control;
 mod history;

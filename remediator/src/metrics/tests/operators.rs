@@ -108,7 +108,7 @@ fn a_hold_has_an_expiry_while_it_counts() {
 fn a_request_shows_for_each_alternative_until_it_is_answered_or_void() {
     let mut program = Program::new();
     let family = "vcm_remediator_approval_requested_timestamp_seconds";
-    program.event(NO_TIME, Change::IncidentOpened);
+    program.event(NO_TIME, Change::IncidentOpened(None));
     program.event(NO_TIME, asked());
     for tier in ["restart", "clear"] {
         let labels = format!("module=\"1\",tier=\"{tier}\"");
@@ -118,7 +118,7 @@ fn a_request_shows_for_each_alternative_until_it_is_answered_or_void() {
     program.pass(HOUR);
     assert_eq!(program.values(family, ""), NONE, "it is void");
     let mut program = Program::new();
-    program.event(NO_TIME, Change::IncidentOpened);
+    program.event(NO_TIME, Change::IncidentOpened(None));
     program.event(NO_TIME, asked());
     let answer = Answer {
         choice: Choice::Approve(Rung::Clear),
@@ -174,7 +174,7 @@ fn storms(hosts: [&str; 3], places: &[&str]) -> Vec<[f64; 2]> {
     let mut program = Program::with(places);
     let failing = hosts.map(|host| {
         program.state = HostState::new(host.parse().unwrap());
-        program.event(SECOND, Change::IncidentOpened);
+        program.event(SECOND, Change::IncidentOpened(None));
         program.event(SECOND, seen_failed());
         ["a", "b"].map(|hsm| {
             let labels = format!("hsm=\"hsm-{hsm}\"");

@@ -118,7 +118,11 @@ fn every_kind() -> Vec<Change> {
         Change::FactChanged(fact()),
         Change::Observed(summary()),
         Change::Decided(ruling()),
-        Change::IncidentOpened,
+        Change::IncidentOpened(None),
+        Change::IncidentOpened(Some("1A2B-05E0-D947".parse().unwrap())),
+        Change::HealthHeld {
+            why: "the service check does not pass".to_owned(),
+        },
         Change::IncidentLatched {
             latch: Latch::Exhausted,
             reason: "out of rungs".to_owned(),
@@ -183,7 +187,7 @@ fn the_same_event_has_the_same_text_each_time() {
 
 #[test]
 fn unknown_kind_is_unreadable_and_names_the_event() {
-    let mut row = Row::encode(&event(Change::IncidentOpened, None)).unwrap();
+    let mut row = Row::encode(&event(Change::IncidentOpened(None), None)).unwrap();
     row.kind = "SomethingNewer".to_owned();
     assert!(matches!(
         row.decode(),

@@ -122,7 +122,7 @@ impl Lab {
     }
 
     fn open(&mut self, n: usize) {
-        self.change(n, &Change::IncidentOpened);
+        self.change(n, &Change::IncidentOpened(None));
     }
 
     fn show(&mut self, n: usize, condition: Condition, load: Option<LoadClass>) {

@@ -104,7 +104,7 @@ pub(super) fn hardware_fault() -> Lab {
 }
 
 pub(super) fn esn_mismatch() -> Lab {
-    due(|lab| lab.module(1).esn = "9999-05E0-D947".parse().ok())
+    due_after_failure(|lab| lab.module(1).esn = "9999-05E0-D947".parse().ok())
 }
 
 pub(super) fn kind() -> Lab {

@@ -83,3 +83,20 @@ fn a_window_without_days_never_opens() {
     let never = "refuse: clear may not start at this time of the week";
     row(&base, OutsideWindow, ["pass", "pass", never]);
 }
+
+#[test]
+fn refuses_while_the_wall_clock_and_the_time_it_goes_by_are_apart() {
+    let apart = "refuse: the wall clock and the program's time are more than 60 s apart: \
+                 whether a window is open is not known";
+    for (ahead, cells) in [
+        (60_000, PASS),
+        (-60_000, PASS),
+        (60_001, [apart; 3]),
+        (-60_001, [apart; 3]),
+        (i64::MIN, [apart; 3]),
+    ] {
+        let mut base = on_friday(23);
+        base.fleet.wall_ahead = ahead;
+        row(&base, OutsideWindow, cells);
+    }
+}
