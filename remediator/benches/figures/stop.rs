@@ -23,7 +23,7 @@ use vcm_recovery::step::Platform;
 use vcm_remediator::clock::{Clock, SystemClock};
 use vcm_remediator::engine::{Door, Engine, EngineParts, Surroundings};
 use vcm_remediator::host::document::{Answer, Status};
-use vcm_remediator::host::fence::Caller;
+use vcm_remediator::host::fence::{Caller, Newest};
 use vcm_remediator::host_client::{Call, HostRunner, Order};
 use vcm_remediator::store::open::open;
 use vcm_remediator::store::sqlite::SqliteStore;
@@ -269,6 +269,10 @@ impl HostRunner for Failing {
             tokio::time::sleep(LOOK).await;
             Ok(observation())
         })
+    }
+
+    fn newest(&self) -> Call<'_, Option<Newest>> {
+        Box::pin(async { Ok(None) })
     }
 
     fn run(&self, _order: Order) -> Call<'_, Answer> {

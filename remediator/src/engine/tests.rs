@@ -98,11 +98,11 @@ impl Store for MemoryStore {
     }
 
     fn accounts_for(&self, attempt: AttemptId, _ordered_by: Epoch) -> Pending<'_, bool> {
-        let is_it = |event: &Event| match &event.entry.change {
-            Change::IntentReserved(intent) => intent.attempt == attempt,
-            _ => false,
-        };
-        let known = self.events.lock().unwrap().iter().any(is_it);
+        let events = self.events.lock().unwrap();
+        let known = events.iter().any(|event| {
+            let of = &event.entry.change;
+            matches!(of, Change::IntentReserved(intent) if intent.attempt == attempt)
+        });
         Box::pin(async move { Ok(known) })
     }
 
@@ -653,9 +653,12 @@ async fn a_host_that_accepted_what_the_store_does_not_know_gets_no_order_and_a_p
     assert!(outcomes.len() >= 3, "{outcomes:?}");
     assert!(outcomes.iter().all(|outcome| *outcome == Outcome::Refused));
     let events = bench.store.events.lock().unwrap();
-    let page = |event: &Event| match &event.entry.change {
-        Change::PageRaised { reason, text, .. } => Some((*reason, text.clone())),
-        _ => None,
+    let page = |event: &Event| {
+        if let Change::PageRaised { reason, text, .. } = &event.entry.change {
+            Some((*reason, text.clone()))
+        } else {
+            None
+        }
     };
     let pages: Vec<_> = events.iter().filter_map(page).collect();
     let [(PageReason::HostRunner, told)] = &pages[..] else {

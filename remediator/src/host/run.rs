@@ -157,9 +157,10 @@ fn caller(order: &Order) -> Caller {
 }
 
 fn not_listened_to(error: FenceError) -> Refusal {
-    match error {
-        FenceError::OtherNewest { .. } => Refusal::of(Guard::NotOwner, chain(&error)),
-        error => Refusal::error(error),
+    if matches!(error, FenceError::OtherNewest { .. }) {
+        Refusal::of(Guard::NotOwner, chain(&error))
+    } else {
+        Refusal::error(error)
     }
 }
 
