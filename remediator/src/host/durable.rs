@@ -2,12 +2,15 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 /// What the host runner keeps is for its own user only.
 const DIRECTORY_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
+
+/// The bits of a mode that let group and others write.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
 
 /// Writes `bytes` to `path`, replacing what was there, so that a reader and a crash see the old
 /// content or the new one and nothing between.
@@ -64,19 +67,33 @@ pub fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-/// Creates a directory and those above it, for the own user only.
+/// Creates a directory and those above it, for the own user only. One that is there has to be the
+/// own user's alone: what somebody else can write there is not to be acted on, and a name that
+/// somebody else can put there may lead anywhere.
 ///
 /// # Errors
-/// If one of them could not be created.
+/// If one of them could not be created, or it is not ours alone.
 pub fn create_directory(path: &Path) -> io::Result<()> {
     DirBuilder::new()
         .recursive(true)
         .mode(DIRECTORY_MODE)
-        .create(path)
+        .create(path)?;
+    let found = fs::symlink_metadata(path)?;
+    let ours = found.uid() == rustix::process::geteuid().as_raw();
+    if found.is_dir() && ours && found.mode() & WRITABLE_BY_OTHERS == 0 {
+        return Ok(());
+    }
+    let why = format!(
+        "{} is not a directory that belongs to this user and that nobody else can write",
+        path.display()
+    );
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, why))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
@@ -107,5 +124,26 @@ mod tests {
         fs::create_dir(&path).unwrap();
         assert!(write(&path, b"one").is_err());
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_directory_that_somebody_else_can_write_is_refused() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("state");
+        let mode = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        create_directory(&path).unwrap();
+        for (bits, ours) in [(0o700, true), (0o755, true), (0o775, false), (0o757, false)] {
+            mode(bits);
+            assert_eq!(create_directory(&path).is_ok(), ours, "{bits:o}");
+        }
+        mode(0o700);
+        let link = root.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert!(create_directory(&link).is_err(), "it may lead anywhere");
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(&path, Some(65_534), None).unwrap();
+            let refused = create_directory(&path).unwrap_err();
+            assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
+        }
     }
 }

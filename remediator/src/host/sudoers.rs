@@ -5,6 +5,8 @@
 //! what the host's own configuration permits, as far as its `max_tier`.
 
 use std::fmt;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -24,6 +26,9 @@ const HARDSERVER_TIME: Duration = Duration::from_secs(30 * 60);
 
 /// The user that commands are run as, unless `sudo_prefix` says another.
 const ROOT: &str = "root";
+
+/// The mode of a directory in which only the owner of a name may replace it.
+const STICKY: u32 = 0o1000;
 
 /// The longest name of a user: useradd(8).
 const NAME_MAX: usize = 32;
@@ -70,6 +75,18 @@ pub enum SudoersError {
     Path {
         /// The path.
         path: PathBuf,
+    },
+    /// Somebody else than root can put another program there, which the rule would run as root.
+    #[error("{} is not root's alone: whoever can change it can run anything by this rule", path.display())]
+    Replaceable {
+        /// The program, or a directory above it.
+        path: PathBuf,
+    },
+    /// What the word does to the user that commands are run as is not known.
+    #[error("{word:?} in tools.sudo_prefix is neither -n nor -u USER")]
+    Option {
+        /// The word.
+        word: String,
     },
     /// The user that commands are run as is none.
     #[error("the user behind -u in tools.sudo_prefix is none")]
@@ -149,7 +166,11 @@ fn rule(
         Program::Nopclearfail => config.deadlines.step + BEYOND_DEADLINE,
         Program::InitScript | Program::Net => HARDSERVER_TIME,
     };
-    let path = plain(config.tools.path(program))?;
+    let path = config.tools.path(program);
+    if let Some(path) = replaceable(path) {
+        return Err(SudoersError::Replaceable { path });
+    }
+    let path = plain(path)?;
     Ok(Some(format!(
         "{user} ALL=({run_as}) TIMEOUT={}s NOPASSWD: {path} {}\n",
         time.as_secs(),
@@ -166,20 +187,61 @@ fn plain(path: &Path) -> Result<&str, SudoersError> {
     })
 }
 
+/// The user behind sudo's own options. One that is not known might name another user.
 fn run_as(sudo_prefix: &[String]) -> Result<UserName, SudoersError> {
-    let behind = sudo_prefix.iter().skip_while(|word| *word != "-u").nth(1);
-    let name = behind.map_or(ROOT, String::as_str);
+    let mut name = ROOT;
+    let mut words = sudo_prefix.iter().skip(1).map(String::as_str);
+    while let Some(word) = words.next() {
+        let given = match word {
+            "-n" | "--non-interactive" => continue,
+            "-u" | "--user" => words.next(),
+            _ => word
+                .strip_prefix("--user=")
+                .or_else(|| word.strip_prefix("-u")),
+        };
+        name = given.ok_or_else(|| SudoersError::Option {
+            word: word.to_owned(),
+        })?;
+    }
     name.parse().map_err(SudoersError::RunAs)
+}
+
+/// What somebody else than root can change of what is run by a rule: a program, or a directory
+/// above it.
+pub(super) fn changeable(config: &HostConfig) -> Option<PathBuf> {
+    let programs = steps(config).into_iter().filter_map(Step::command);
+    let mut paths = programs.map(|(program, _)| config.tools.path(program));
+    paths.find_map(replaceable)
+}
+
+/// The program or the nearest directory above it that somebody else than root can change. What is
+/// not there yet is made by whoever may write the directories that are.
+fn replaceable(program: &Path) -> Option<PathBuf> {
+    let whole = fs::canonicalize(program);
+    let whole = whole.as_deref().unwrap_or(program);
+    let changeable = |path: &&Path| {
+        let Ok(found) = fs::metadata(path) else {
+            return false;
+        };
+        // In a directory with the sticky bit nobody replaces what is another's.
+        let by_others = found.mode() & 0o022 != 0 && found.mode() & STICKY == 0;
+        found.uid() != 0 || by_others
+    };
+    let found = whole.ancestors().find(changeable).map(Path::to_owned);
+    // A link is replaced where it is.
+    found.or_else(|| program.ancestors().find(changeable).map(Path::to_owned))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     fn config(more: &str) -> HostConfig {
         let file = tempfile::NamedTempFile::new().unwrap();
         let modules = "modules: [{number: 1}, {number: 3, kind: nethsm}, {number: 12}]";
-        std::fs::write(file.path(), format!("state_dir: /x\n{modules}\n{more}\n")).unwrap();
+        fs::write(file.path(), format!("state_dir: /x\n{modules}\n{more}\n")).unwrap();
         HostConfig::load(file.path()).unwrap()
     }
 
@@ -262,5 +324,66 @@ mod tests {
             rules(&config("platform: windows"), &user),
             Err(SudoersError::Windows)
         );
+    }
+
+    #[test]
+    fn the_user_behind_sudo_is_read_however_it_is_written_and_nothing_is_guessed() {
+        let read = |words: &[&str]| {
+            let prefix: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
+            run_as(&prefix).map(|user| user.to_string()).ok()
+        };
+        let table: [(&[&str], Option<&str>); 10] = [
+            (&[], Some("root")),
+            (&["/usr/bin/sudo"], Some("root")),
+            (&["/usr/bin/sudo", "-n"], Some("root")),
+            (&["/usr/bin/sudo", "-n", "-u", "nfast"], Some("nfast")),
+            (
+                &["/usr/bin/sudo", "-unfast", "--non-interactive"],
+                Some("nfast"),
+            ),
+            (&["/usr/bin/sudo", "--user=nfast"], Some("nfast")),
+            (&["/usr/bin/sudo", "--user", "nfast"], Some("nfast")),
+            (&["/usr/bin/sudo", "-nu", "nfast"], None),
+            (&["/usr/bin/sudo", "-g", "nfast"], None),
+            (&["/usr/bin/sudo", "-u"], None),
+        ];
+        for (words, user) in table {
+            assert_eq!(read(words).as_deref(), user, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn a_program_that_somebody_else_can_replace_gets_no_rule() {
+        if !rustix::process::geteuid().is_root() {
+            // Nothing here can belong to root then.
+            return;
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let bin = directory.path().join("bin");
+        fs::create_dir(&bin).unwrap();
+        let program = bin.join("nopclearfail");
+        fs::write(&program, "").unwrap();
+        let mode = |path: &Path, mode| {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        };
+        let refused = || {
+            let config = config(&format!("tools: {{nopclearfail: {}}}", program.display()));
+            match rules(&config, &"vcm".parse().unwrap()) {
+                Err(SudoersError::Replaceable { path }) => Some(path),
+                Ok(_) => None,
+                Err(error) => panic!("{error}"),
+            }
+        };
+        mode(&bin, 0o755);
+        mode(&program, 0o755);
+        assert_eq!(refused(), None);
+        mode(&program, 0o775);
+        assert_eq!(refused(), Some(program.clone()));
+        mode(&program, 0o755);
+        mode(&bin, 0o775);
+        assert_eq!(refused(), Some(bin.clone()));
+        mode(&bin, 0o755);
+        std::os::unix::fs::chown(&bin, Some(65_534), None).unwrap();
+        assert_eq!(refused(), Some(bin.clone()));
     }
 }

@@ -43,6 +43,7 @@ pub(super) async fn findings(config: &HostConfig) -> Vec<Finding> {
             "asks for no password",
             to_do,
         ));
+        findings.extend(behind_sudo(config));
     }
     let hooks = &config.hooks;
     findings.extend([
@@ -50,6 +51,29 @@ pub(super) async fn findings(config: &HostConfig) -> Vec<Finding> {
         site("hooks.after_clear", hooks.after_clear.as_ref()),
     ]);
     findings
+}
+
+/// What else has to be so where another user runs the steps.
+fn behind_sudo(config: &HostConfig) -> [Finding; 2] {
+    let unseen = std::fs::read_to_string("/proc/1/stat").is_err();
+    let hidden = unseen.then(|| {
+        "the processes of others cannot be seen, so that one that still runs looks dead".to_owned()
+    });
+    let changeable = sudoers::changeable(config);
+    [
+        Finding::of(
+            "/proc",
+            hidden,
+            "shows the processes of others",
+            "mount /proc without hidepid, or with gid= a group of this user",
+        ),
+        Finding::of(
+            "tools",
+            changeable.map(|path| format!("{} is not root's alone", path.display())),
+            "can be replaced by root only",
+            "give the program and each directory above it to root, not writable by group and others",
+        ),
+    ]
 }
 
 fn tool(name: &str, path: &std::path::Path) -> Finding {
