@@ -78,14 +78,14 @@ pub(crate) struct View {
 
 /// A [`Proposal`], which is no key of a set by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct HashedProposal(pub(crate) Proposal);
+pub(crate) struct HashedProposal(pub(crate) Box<Proposal>);
 
 impl Hash for HashedProposal {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let proposal = &self.0;
         (&proposal.incident, &proposal.target, proposal.rung).hash(state);
         (proposal.ceiling, proposal.observation, &proposal.steps).hash(state);
-        (&proposal.healthy_before, proposal.approval).hash(state);
+        (&proposal.healthy_before, proposal.approval, &proposal.asked).hash(state);
     }
 }
 

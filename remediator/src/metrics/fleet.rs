@@ -63,10 +63,11 @@ pub(super) fn write(
     let sheds = fleet.sheds.iter();
     let sheds = sheds.map(|(hsm, shed)| ([Value::Shown(hsm)], seconds(shed.since)));
     out.gauge(&LOAD_SHED, sheds)?;
-    let pause = fleet.pause.iter().filter(|pause| pause.active(now));
+    let accounted = fleet.accounted(now);
+    let pause = fleet.pause.iter().filter(|pause| pause.active(accounted));
     out.gauge(&PAUSE_EXPIRY, pause.map(|pause| ([], expiry(pause.until))))?;
     let holds = hosts.iter().flat_map(|host| &host.holds);
-    let holds = holds.filter(|(_, hold)| hold.active(now));
+    let holds = holds.filter(|(_, hold)| hold.active(accounted));
     let holds = holds.map(|(target, hold)| (target_labels(target), expiry(hold.until)));
     out.gauge(&HOLD_EXPIRY, holds)?;
     requests(out, hosts, now)

@@ -107,7 +107,7 @@ pub(super) fn shown(app: &App) -> Shown {
         store_id: identity.store_id,
         epoch: identity.epoch,
         pause: fleet.open_pause(now),
-        holds: holds(&hosts, now),
+        holds: holds(&hosts, fleet.accounted(now)),
         unconfirmed_gap_seconds: seconds_begun(fleet.unconfirmed_gap),
         storm: storms.fleet,
         storms: storms
@@ -135,11 +135,11 @@ fn modes(app: &App) -> Vec<ShownHost> {
         .collect()
 }
 
-/// The holds that count now.
-pub(super) fn holds(hosts: &[Arc<HostState>], now: Time) -> Vec<ShownHold> {
+/// The holds that count, by the last instant up to which time is accounted for.
+pub(super) fn holds(hosts: &[Arc<HostState>], accounted: Time) -> Vec<ShownHold> {
     let holds = hosts.iter().flat_map(|host| &host.holds);
     holds
-        .filter(|(_, hold)| hold.active(now))
+        .filter(|(_, hold)| hold.active(accounted))
         .map(|(target, hold)| ShownHold {
             target: target.clone(),
             hold: hold.clone(),

@@ -41,7 +41,7 @@ pub(super) fn turn(estate: &Estate, state: &mut State, host: usize) {
     let decision = decided(estate, state, host, &current);
     record(estate, state, host, &decision.changes);
     state.hosts[host].pc = match decision.proposal {
-        Some(proposal) => Pc::Proposed(HashedProposal(proposal)),
+        Some(proposal) => Pc::Proposed(HashedProposal(Box::new(proposal))),
         None => Pc::Turned,
     };
 }

@@ -379,7 +379,7 @@ fn reserve(estate: &Estate, state: &mut State, proposal: &Proposal) {
     }
     state.pc = Pc::Reserved(Reserved {
         attempt,
-        proposal: HashedProposal(proposal.clone()),
+        proposal: HashedProposal(Box::new(proposal.clone())),
         before,
         facts,
     });
