@@ -12,13 +12,17 @@ const FILE_MODE: u32 = 0o600;
 /// The bits of a mode that let group and others write.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 
+/// What a file is called until it is whole. Always the same, so that the next one replaces what a
+/// crash has left behind.
+pub(super) const TEMPORARY: &str = "tmp";
+
 /// Writes `bytes` to `path`, replacing what was there, so that a reader and a crash see the old
-/// content or the new one and nothing between.
+/// content or the new one and nothing between. Only for who writes that file alone.
 ///
 /// # Errors
 /// If any part of it failed; the old content is then still there or the new one is.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let temporary = path.with_extension(format!("tmp{}", std::process::id()));
+    let temporary = path.with_extension(TEMPORARY);
     let written = write_and_sync(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
     if let Err(error) = written {
         let _ = fs::remove_file(&temporary);
@@ -74,10 +78,7 @@ pub fn sync_directory(path: &Path) -> io::Result<()> {
 /// # Errors
 /// If one of them could not be created, or it is not ours alone.
 pub fn create_directory(path: &Path) -> io::Result<()> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(DIRECTORY_MODE)
-        .create(path)?;
+    make_directory(path)?;
     let found = fs::symlink_metadata(path)?;
     let ours = found.uid() == rustix::process::geteuid().as_raw();
     if found.is_dir() && ours && found.mode() & WRITABLE_BY_OTHERS == 0 {
@@ -88,6 +89,22 @@ pub fn create_directory(path: &Path) -> io::Result<()> {
         path.display()
     );
     Err(io::Error::new(io::ErrorKind::PermissionDenied, why))
+}
+
+/// Makes the names of what it creates durable: what is synced in a directory is lost with the
+/// directory's own name.
+fn make_directory(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+    above.map_or(Ok(()), make_directory)?;
+    match DirBuilder::new().mode(DIRECTORY_MODE).create(path) {
+        // Another process was faster, and may not have come to sync it.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
+        created => created?,
+    }
+    above.map_or(Ok(()), sync_directory)
 }
 
 #[cfg(test)]
@@ -115,6 +132,33 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"one\ntwo\nfour\n");
         assert_eq!(whole_lines(b"torn"), b"");
         assert_eq!(whole_lines(b""), b"");
+    }
+
+    #[test]
+    fn replaces_what_a_crash_has_left_of_the_last_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("fence.json");
+        fs::write(directory.path().join("fence.tmp"), b"half of a longer one").unwrap();
+        write(&path, b"one").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"one");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn creates_what_is_missing_above_for_the_own_user_only() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state/attempts");
+        create_directory(&path).unwrap();
+        create_directory(&path).unwrap();
+        for path in [path.as_path(), path.parent().unwrap()] {
+            let mode = fs::metadata(path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, DIRECTORY_MODE, "{}", path.display());
+        }
+        let file = directory.path().join("file");
+        fs::write(&file, "").unwrap();
+        assert!(create_directory(&file).is_err());
+        assert!(create_directory(&file.join("below")).is_err());
     }
 
     #[test]

@@ -8,14 +8,17 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use vcm_recovery::ids::{AttemptId, Epoch, StoreId};
 
+use super::document::chain;
 use super::durable;
 use super::journal::{self, JournalError, past};
+use super::lock::LOCK_MODE;
 
 /// The version of the file that this build writes and reads.
 const SCHEMA: u32 = 1;
@@ -191,6 +194,26 @@ fn named(attempt: Option<AttemptId>) -> String {
     })
 }
 
+/// Listens to the caller for what was begun, also where that cannot be kept: a full disk interrupts
+/// nothing. What is kept then says that it is our store's caller, and of no older start.
+///
+/// # Errors
+/// [`FenceError`], and then nothing may be done.
+pub fn admit_to_finish(state_dir: &Path, caller: Caller) -> Result<(), FenceError> {
+    let Err(error) = admit(state_dir, caller) else {
+        return Ok(());
+    };
+    let obeyed =
+        |before: Fence| before.store == Some(caller.store) && rule(Some(before), caller).is_ok();
+    let written = matches!(error, FenceError::Write { .. });
+    if written && read(state_dir)?.is_some_and(obeyed) {
+        let error = chain(&error);
+        tracing::error!(error, "going on without having kept who asks");
+        return Ok(());
+    }
+    Err(error)
+}
+
 /// Nobody is admitted meanwhile, as long as the value lives.
 pub(super) fn alone(state_dir: &Path) -> Result<File, FenceError> {
     let path = state_dir.join("fence.lock");
@@ -269,7 +292,7 @@ pub(super) fn read(state_dir: &Path) -> Result<Option<Fence>, FenceError> {
 pub(super) fn exclusive(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.create(true).truncate(false).write(true);
-    let file = options.open(path)?;
+    let file = options.mode(LOCK_MODE).open(path)?;
     flock(&file, FlockOperation::LockExclusive)?;
     Ok(file)
 }
@@ -308,6 +331,36 @@ mod tests {
         assert_eq!(
             admit_all(directory.path(), &asks),
             [true, true, false, false, true, false]
+        );
+    }
+
+    #[test]
+    fn what_was_begun_is_finished_for_our_store_where_that_cannot_be_kept_and_for_nobody_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let finish = |epoch, store| admit_to_finish(directory.path(), caller(epoch, store));
+        // Nothing can be written in the place of the fence.
+        let blocked = directory.path().join("fence.tmp");
+        fs::create_dir(&blocked).unwrap();
+        assert!(
+            matches!(finish(3, OURS), Err(FenceError::Write { .. })),
+            "pinned to nobody"
+        );
+        fs::remove_dir(&blocked).unwrap();
+        admit(directory.path(), caller(3, OURS)).unwrap();
+        fs::create_dir(&blocked).unwrap();
+        finish(3, OURS).unwrap();
+        finish(4, OURS).unwrap();
+        assert!(matches!(
+            finish(2, OURS),
+            Err(FenceError::LowerEpoch { .. })
+        ));
+        assert!(matches!(
+            finish(4, FOREIGN),
+            Err(FenceError::ForeignStore { .. })
+        ));
+        assert!(
+            admit(directory.path(), caller(4, OURS)).is_err(),
+            "nothing begins where that cannot be kept"
         );
     }
 

@@ -143,7 +143,11 @@ impl Journal {
         let Some(contents) = read(&path)? else {
             return Ok(None);
         };
-        let file = OpenOptions::new().write(true).open(&path);
+        let file = match OpenOptions::new().write(true).open(&path) {
+            // Nothing can be written, and what was begun is finished all the same.
+            Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => File::open(&path),
+            opened => opened,
+        };
         let file = file.map_err(|source| JournalError::Write {
             path: path.clone(),
             source,

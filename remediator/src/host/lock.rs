@@ -3,12 +3,16 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use super::durable;
+
+/// Whoever can open it can take it, and keep every attempt away.
+pub(super) const LOCK_MODE: u32 = 0o600;
 
 /// The lock, held as long as this value lives, and given back by the kernel however its process
 /// ends. No child inherits it.
@@ -48,7 +52,12 @@ impl HostLock {
         durable::create_directory(state_dir).map_err(failed)?;
         let mut options = OpenOptions::new();
         options.create(true).truncate(false).write(true);
-        let file = options.open(&path).map_err(failed)?;
+        let file = match options.mode(LOCK_MODE).open(&path) {
+            // What was begun is finished on a disk that went read-only too.
+            Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => File::open(&path),
+            opened => opened,
+        };
+        let file = file.map_err(failed)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Self { _file: file }),
             Err(Errno::WOULDBLOCK) => Err(LockError::Busy),
@@ -71,5 +80,14 @@ mod tests {
         ));
         drop(held);
         HostLock::take(directory.path()).unwrap();
+    }
+
+    #[test]
+    fn nobody_else_can_take_it() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let directory = tempfile::tempdir().unwrap();
+        HostLock::take(directory.path()).unwrap();
+        let mode = std::fs::metadata(directory.path().join("lock")).unwrap();
+        assert_eq!(mode.permissions().mode() & 0o777, LOCK_MODE);
     }
 }

@@ -36,7 +36,7 @@ pub async fn resume(
             return Ok(());
         }
     };
-    let admitted = fence::admit(&config.state_dir, caller).map_err(Refusal::error);
+    let admitted = fence::admit_to_finish(&config.state_dir, caller).map_err(Refusal::error);
     match admitted.and_then(|()| take_up(&config.state_dir, attempt, Some(caller.epoch))) {
         Ok(open) => {
             answer(Answer::Accepted);

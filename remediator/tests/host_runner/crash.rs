@@ -1,8 +1,10 @@
 //! Clear: the wait, and death at every point of it. Waits here are the real 30 s, so that all of
 //! them run side by side in one test.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufReader, Read as _};
+use std::process::Command;
 use std::thread;
 
 use nshield::runner::ProcessIdentity;
@@ -18,6 +20,7 @@ use vcm_remediator::host::kernel;
 use crate::estate::{
     AFTER_THE_WAIT, EFFECTS, ESN, Estate, SOON, STORE, attempt, eventually, kill, lives, order,
 };
+use crate::sudo::skipped;
 
 /// The vendor's wait, in milliseconds.
 const WAIT: u64 = 30_000;
@@ -42,6 +45,8 @@ fn clear_waits_and_survives_death_at_every_point() {
         scope.spawn(no_space_for_the_log);
         scope.spawn(killed_without_space_for_the_log);
         scope.spawn(resumed_without_a_log);
+        scope.spawn(resumed_where_the_newer_epoch_cannot_be_kept);
+        scope.spawn(resumed_on_a_disk_that_became_read_only);
         let journal = scope.spawn(whole_clear).join().unwrap();
         for records in 0..journal.len() {
             let prefix = journal[..records].concat();
@@ -410,15 +415,11 @@ fn killed_without_space_for_the_log() {
 
 /// The log cannot even be opened: what begins is refused, what was begun is finished.
 fn resumed_without_a_log() {
-    let estate = Estate::new();
-    let script = format!("[ \"$2\" = -M ] && kill -9 $PPID\n{EFFECTS}");
-    estate.tool("bin/nopclearfail", &script);
+    let estate = killed_in_enter();
     let log = |number| {
         let name = format!("state/attempts/{}.log", attempt(number));
         estate.path().join(name)
     };
-    accepted_clear(&estate);
-    dies(&estate);
     fs::create_dir(log(3)).unwrap();
     let refused = estate.run(&attempt(3), "retry", &[]);
     assert!(
@@ -429,6 +430,73 @@ fn resumed_without_a_log() {
     fs::remove_file(log(1)).unwrap();
     fs::create_dir(log(1)).unwrap();
     assert_eq!(resumes(&estate), [ENTER, CLEAR]);
+}
+
+/// A clear that was killed behind its `-M`.
+fn killed_in_enter() -> Estate {
+    let estate = Estate::new();
+    let script = format!("[ \"$2\" = -M ] && kill -9 $PPID\n{EFFECTS}");
+    estate.tool("bin/nopclearfail", &script);
+    accepted_clear(&estate);
+    dies(&estate);
+    estate
+}
+
+/// As when the remediator was started anew and the disk is full.
+fn resumed_where_the_newer_epoch_cannot_be_kept() {
+    let estate = killed_in_enter();
+    fs::create_dir(estate.path().join("state/fence.tmp")).unwrap();
+    let attempt = attempt(1);
+    let newer = ["--epoch", "6", "--store", STORE];
+    let resume = [&["resume", "--attempt", &attempt], &newer[..]].concat();
+    let said = estate.host(&resume);
+    assert_eq!(said.text("answer"), "accepted", "{}", said.document);
+    estate.comes_to(&attempt, "ended", AFTER_THE_WAIT);
+    assert_eq!(never_hasty(&estate), [ENTER, CLEAR]);
+    let begins = estate.run(&crate::estate::attempt(2), "retry", &["--epoch", "6"]);
+    assert_eq!(begins.text("answer"), "refused", "{}", begins.document);
+}
+
+/// Nothing of it can be written down, and the module is brought back all the same.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the program under test is started where its disk is read-only"
+)]
+fn resumed_on_a_disk_that_became_read_only() {
+    let estate = killed_in_enter();
+    let state = estate.path().join("state");
+    let read_only = "mount --bind \"$0\" \"$0\" && mount -o remount,ro,bind \"$0\" && exec \"$@\"";
+    let attempt = attempt(1);
+    let in_a_namespace = |words: &[&OsStr]| {
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c", read_only]).arg(&state);
+        command.args(words).output()
+    };
+    let possible = in_a_namespace(&[OsStr::new("true")]);
+    if !possible.is_ok_and(|output| output.status.success()) {
+        return skipped("the resume on a read-only disk, which takes root and a mount namespace");
+    }
+    let config = estate.config();
+    let words = [
+        env!("CARGO_BIN_EXE_vcm-remediator"),
+        "host",
+        "resume",
+        "--config.file",
+        config.to_str().unwrap(),
+        "--attempt",
+        &attempt,
+        "--epoch",
+        "5",
+        "--store",
+        STORE,
+    ];
+    let output = in_a_namespace(&words.map(OsStr::new)).unwrap();
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(answer["answer"], "accepted", "{answer}");
+    eventually("-c was issued", AFTER_THE_WAIT, || {
+        estate.changes().len() == 2
+    });
+    assert_eq!(never_hasty(&estate), [ENTER, CLEAR]);
 }
 
 /// `-M` and two `-c` were issued, and the runner died: one more, and then it is given up.

@@ -90,14 +90,14 @@ fn path(state_dir: &Path, id: ObservationId) -> PathBuf {
     directory(state_dir).join(format!("{id}.json"))
 }
 
-/// Ids begin with their time, so that names sort by age. What cannot be removed is left for the
-/// next time.
+/// Ids begin with their time, so that names sort by age; what a crash has left half written counts
+/// too. What cannot be removed is left for the next time.
 fn forget_oldest(directory: &Path) {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
     paths.retain(|path| {
         path.extension()
-            .is_some_and(|extension| extension == "json")
+            .is_some_and(|extension| extension == "json" || extension == durable::TEMPORARY)
     });
     paths.sort_unstable();
     let excess = paths.len().saturating_sub(KEPT_MAX);
