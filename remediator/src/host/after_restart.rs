@@ -77,6 +77,15 @@ pub fn progress(story: &Story, spacing: Duration, now: &Moment) -> Progress {
     }
 }
 
+/// What is run where a restart left the hardserver down.
+#[must_use]
+pub fn additional_start(platform: Platform) -> Step {
+    match platform {
+        Platform::Linux => Step::StartHardserver,
+        Platform::Windows => Step::StartService,
+    }
+}
+
 /// Makes sure that the hardserver is up, as far as `start` can do that. Returns what came of it.
 ///
 /// # Errors
@@ -86,10 +95,7 @@ pub async fn ensure_up(
     steps: &mut Steps<'_>,
     progress: Progress,
 ) -> Result<SectionEnd, JournalError> {
-    let start = match config.platform {
-        Platform::Linux => Step::StartHardserver,
-        Platform::Windows => Step::StartService,
-    };
+    let start = additional_start(config.platform);
     let Progress {
         starts: before,
         mut next_start,

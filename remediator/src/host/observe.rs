@@ -21,7 +21,7 @@ use nshield::enquiry::Enquiry;
 use nshield::hardserver::{LookResult, SocketProbe};
 use nshield::runner::{Run, StartError};
 use nshield::stattree::StatTree;
-use nshield::tools::{Installation, look};
+use nshield::tools::{self as vendor, Installation};
 use uuid::Uuid;
 use vcm_recovery::ids::ObservationId;
 use vcm_recovery::observation::{
@@ -49,11 +49,29 @@ pub enum ObserveError {
     BootId(#[source] io::Error),
 }
 
+/// One look, and how old it is.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// What was seen.
+    pub seen: Observation,
+    /// When `enquiry` had answered, in milliseconds of the boot time clock: what it said is at least
+    /// as old, however long other sources took after it.
+    pub answered_boottime: u64,
+}
+
 /// Takes one look.
 ///
 /// # Errors
 /// Only if the look could not be dated: whatever a source does, the observation says it.
 pub async fn observe(config: &HostConfig, depth: Depth) -> Result<Observation, ObserveError> {
+    Ok(look(config, depth).await?.seen)
+}
+
+/// Takes one look, and says how old it is.
+///
+/// # Errors
+/// As [`observe`].
+pub async fn look(config: &HostConfig, depth: Depth) -> Result<Look, ObserveError> {
     let boot_id = kernel::boot_id().map_err(ObserveError::BootId)?;
     let started_boottime = kernel::boottime_ms();
     let installation = Installation::at(&config.nfast_root);
@@ -72,7 +90,7 @@ pub async fn observe(config: &HostConfig, depth: Depth) -> Result<Observation, O
     let hardserver = hardserver(&asked, socket);
     let server_statistic = |id| tree.as_ref()?.server()?.counter(id);
     let gaps = tools::gaps(&asked.full, &enquiry, config);
-    Ok(Observation {
+    let seen = Observation {
         schema: OBSERVATION_SCHEMA,
         observation_id: ObservationId::from_bits(Uuid::now_v7().as_u128()),
         boot_id,
@@ -101,6 +119,10 @@ pub async fn observe(config: &HostConfig, depth: Depth) -> Result<Observation, O
         service_check,
         max_tier: config.max_tier,
         finished_boottime: kernel::boottime_ms(),
+    };
+    Ok(Look {
+        seen,
+        answered_boottime: asked.answered_boottime,
     })
 }
 
@@ -116,11 +138,11 @@ fn stdout(run: &Result<Run, StartError>) -> &[u8] {
 /// A printed `Server:` section proves that the hardserver answered, whichever of the two printed
 /// it; everything else is for the full `enquiry` to say.
 fn hardserver(asked: &Asked, socket: SocketProbe) -> HardserverLook {
-    let full = look(&asked.full, Some(socket)).classify();
+    let full = vendor::look(&asked.full, Some(socket)).classify();
     let server = asked
         .server
         .as_ref()
-        .map(|run| look(run, Some(socket)).classify());
+        .map(|run| vendor::look(run, Some(socket)).classify());
     match (full, server) {
         (LookResult::Up, _) | (_, Some(LookResult::Up)) => HardserverLook::Up,
         (LookResult::SuspectedDown, _) => HardserverLook::SuspectedDown,

@@ -1,5 +1,6 @@
 //! Whether every command of a plan could be started: asked before the first one is, so that a clear
-//! never stands between `-M` and a `-c` that is not permitted.
+//! never stands between `-M` and a `-c` that is not permitted, and a restart never between the stop
+//! of a hardserver and a start.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -8,13 +9,17 @@ use nshield::runner::{self, Invocation};
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 use vcm_recovery::step::Step;
 
+use super::after_restart::additional_start;
 use super::config::HostConfig;
 use super::journal::record::shown;
 
-/// The reason why a command of the plan cannot be started; `None` if all can, as far as it can be
-/// told without starting them.
+/// The reason why a command of the plan, or one that may have to follow it, cannot be started; `None`
+/// if all can, as far as it can be told without starting them.
 pub async fn hindrance(config: &HostConfig, plan: &[Step]) -> Option<String> {
-    for &step in plan {
+    let stops = |step: &Step| matches!(step, Step::RestartHardserver | Step::StopService);
+    let start = additional_start(config.platform);
+    let additional = plan.iter().any(stops) && !plan.contains(&start);
+    for step in plan.iter().copied().chain(additional.then_some(start)) {
         if let Some(hindrance) = of_step(config, step).await {
             return Some(hindrance);
         }

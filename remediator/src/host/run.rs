@@ -111,6 +111,9 @@ async fn accept(config: &HostConfig, order: &Order) -> Result<(Journal, Accepted
     // The look took its time: somebody newer may have been heard of, or a file put in place.
     judge::nobody_holds(config, order)
         .map_err(|refusal| keep_refusal(state_dir, order.attempt, refusal))?;
+    judged
+        .still_fresh(kernel::boottime_ms())
+        .map_err(|refusal| keep_refusal(state_dir, order.attempt, refusal))?;
     fence::accept(state_dir, caller(order), order.newest, order.attempt)
         .map_err(not_listened_to)?;
     let runner = own_identity().map_err(Refusal::error)?;

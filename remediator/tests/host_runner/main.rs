@@ -5,6 +5,7 @@ mod approval;
 mod check;
 mod crash;
 mod estate;
+mod freshness;
 mod holds;
 mod hooks;
 mod orders;

@@ -185,3 +185,32 @@ fn a_restart_that_a_reboot_cut_is_finished_at_boot() {
         assert_eq!(estate.changes(), expected);
     }
 }
+
+/// Else the hardserver would stay down behind a restart that left it so.
+#[test]
+fn a_restart_whose_additional_start_is_not_permitted_never_begins() {
+    for (permitted, answer) in [("", "refused"), ("*' start') exit 0;;", "accepted")] {
+        let estate = Estate::new();
+        let root = estate.path().display();
+        estate.configure(&format!("tools: {{sudo_prefix: [{root}/sudo, -n]}}"));
+        let script = format!(
+            "case \" $*\" in {permitted} *' -l '*' start') exit 1;; *' -l '*|*' -v') exit 0;; esac\n\
+             shift; \"$@\""
+        );
+        estate.tool("sudo", &script);
+        let said = estate.run(&attempt(1), "restart", &[]);
+        assert_eq!(said.text("answer"), answer, "{}", said.document);
+        if answer == "refused" {
+            assert!(
+                said.text("reason")
+                    .contains("does not permit init.d-ncipher start"),
+                "{}",
+                said.document
+            );
+            let changes = estate.changes();
+            assert!(changes.iter().all(|call| call.starts_with("sudo")));
+        } else {
+            estate.comes_to(&attempt(1), "ended", SOON);
+        }
+    }
+}

@@ -177,7 +177,7 @@ fn waits_all_of_it_behind_a_command_that_outlived_its_deadline() {
             output,
         }
     };
-    let killed = [&begun[..], &[still.clone()]].concat();
+    let killed = [&begun[..], std::slice::from_ref(&still)].concat();
     assert_eq!(from_here(&killed, 30), (0, 30));
     let ended = at(NOW - 12_000, "this", 3, finished(StepExit::Code(0)));
     let ended = [&begun[..], &[still, ended]].concat();

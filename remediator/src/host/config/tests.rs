@@ -105,7 +105,7 @@ fn reports_all_problems_together_with_their_keys() {
          pause_file: pause\n\
          hooks: {after_restart: [reload-keys], after_clear: []}\n\
          service_check: ['']\n\
-         deadlines: {ping: soon, service_check: 51s}\n\
+         deadlines: {enquiry: 51s, stattree: 51s, probe: 21s, ping: soon, service_check: 51s}\n\
          tools: {sudo_prefix: [sudo], systemd_run: systemd-run, systemctl: systemctl}\n\
          stopped_on_purpose: {unit_state: [], died_words: [inactive]}\n\
          modules:\n\
@@ -126,6 +126,9 @@ fn reports_all_problems_together_with_their_keys() {
         "hooks.after_restart:",
         "hooks.after_clear:",
         "service_check:",
+        "deadlines.enquiry: 51s is not within 1s to 50s",
+        "deadlines.stattree:",
+        "deadlines.probe:",
         "deadlines.ping:",
         "deadlines.service_check:",
         "tools.systemd_run:",

@@ -10,6 +10,7 @@ use vcm_recovery::observation::SourceStatus;
 use super::Depth;
 use crate::host::config::HostConfig;
 use crate::host::document::chain;
+use crate::host::kernel;
 
 /// A full `enquiry` that takes longer than this is slow; `enquiry -m0` is then asked beside it, so
 /// that a look at a host that is well costs one `enquiry` only.
@@ -26,20 +27,28 @@ const SAID_MAX: usize = 200;
 pub(super) struct Asked {
     pub(super) full: Result<Run, StartError>,
     pub(super) server: Option<Result<Run, StartError>>,
+    /// When the full one had answered, in milliseconds of the boot time clock.
+    pub(super) answered_boottime: u64,
 }
 
 pub(super) async fn enquiry(config: &HostConfig) -> Asked {
     let (program, deadlines) = (&config.tools.enquiry, config.deadlines);
-    let full = runner::run(Invocation::new(program, [] as [&str; 0], deadlines.enquiry));
+    let full = Invocation::new(program, [] as [&str; 0], deadlines.enquiry);
+    let full = async { (runner::run(full).await, kernel::boottime_ms()) };
     tokio::pin!(full);
-    if let Ok(full) = timeout(SLOW_AFTER, &mut full).await {
-        return Asked { full, server: None };
+    if let Ok((full, answered_boottime)) = timeout(SLOW_AFTER, &mut full).await {
+        return Asked {
+            full,
+            server: None,
+            answered_boottime,
+        };
     }
     let server = Invocation::new(program, ["-m0"], deadlines.enquiry_server);
-    let (full, server) = tokio::join!(full, runner::run(server));
+    let ((full, answered_boottime), server) = tokio::join!(full, runner::run(server));
     Asked {
         full,
         server: Some(server),
+        answered_boottime,
     }
 }
 

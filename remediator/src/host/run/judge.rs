@@ -1,6 +1,8 @@
 //! What the host itself says to an order: its own configuration and files, a look of its own, and
 //! the guards that it can ask.
 
+use std::time::Duration;
+
 use nshield::{Esn, ModuleNumber};
 use vcm_recovery::guard::{Guard, HostView, decision_stale};
 use vcm_recovery::ids::ObservationId;
@@ -12,14 +14,20 @@ use vcm_recovery::verdict::Verdict;
 use super::Order;
 use crate::host::config::HostConfig;
 use crate::host::document::{Refusal, chain};
-use crate::host::observe::{Depth, holds, kept, observe};
+use crate::host::observe::{Depth, holds, kept, look};
 use crate::host::permitted;
 use crate::host::snapshot::Snapshot;
+
+/// The oldest that the host's own look may be when the attempt begins: as old as the evidence of a
+/// decision may be, because it stands for it.
+const FRESH_MAX: Duration = Duration::from_secs(30);
 
 /// What the host itself says to an order that it takes.
 pub(super) struct Judged {
     /// The look that it was judged on.
     pub(super) fresh: ObservationId,
+    /// When that look was answered, in milliseconds of the boot time clock.
+    answered_boottime: u64,
     /// What worked then; absent for a retry.
     pub(super) snapshot: Option<Snapshot>,
     /// What is to be run.
@@ -37,9 +45,10 @@ pub(super) async fn judge(config: &HostConfig, order: &Order) -> Result<Judged, 
     } else {
         Depth::WithoutStatistics
     };
-    let fresh = observe(config, depth)
+    let look = look(config, depth)
         .await
         .map_err(|error| Refusal::of(Guard::ObservationUnknown, chain(&error)))?;
+    let fresh = look.seen;
     kept::keep(&config.state_dir, &fresh).map_err(Refusal::error)?;
     ask_guards(order, &decided, &fresh)?;
     let plan = plan(config, order, &fresh)?;
@@ -47,9 +56,28 @@ pub(super) async fn judge(config: &HostConfig, order: &Order) -> Result<Judged, 
         Some(reason) => Err(Refusal::plain(reason)),
         None => Ok(Judged {
             fresh: fresh.observation_id,
+            answered_boottime: look.answered_boottime,
             snapshot: disrupts.then(|| Snapshot::of(&fresh)),
             plan,
         }),
+    }
+}
+
+impl Judged {
+    /// Asked last: what was seen grows old while statistics are read and sudo is asked, and without a
+    /// limit while this process or its machine stands still.
+    pub(super) fn still_fresh(&self, now_boottime: u64) -> Result<(), Refusal> {
+        let age = now_boottime.saturating_sub(self.answered_boottime);
+        let age = Duration::from_millis(age);
+        if age <= FRESH_MAX {
+            return Ok(());
+        }
+        let reason = format!(
+            "the host's own look was {} s old before the first command, more than {} s",
+            age.as_secs(),
+            FRESH_MAX.as_secs()
+        );
+        Err(Refusal::of(Guard::DecisionStale, reason))
     }
 }
 
@@ -192,6 +220,20 @@ mod tests {
             approval: approved.then(|| "tenant-1#3".parse().unwrap()),
             asked: BTreeSet::from_iter(asked.iter().copied()),
         }
+    }
+
+    #[test]
+    fn a_look_of_more_than_thirty_seconds_begins_nothing() {
+        let judged = Judged {
+            fresh: ObservationId::from_bits(1),
+            answered_boottime: 1_000,
+            snapshot: None,
+            plan: Vec::new(),
+        };
+        assert!(judged.still_fresh(1_000).is_ok());
+        assert!(judged.still_fresh(31_000).is_ok());
+        let refused = judged.still_fresh(31_001).unwrap_err();
+        assert_eq!(refused.guard, Some(Guard::DecisionStale), "{refused:?}");
     }
 
     #[test]
