@@ -154,7 +154,7 @@ pub(super) fn list(app: &App) -> List {
     List {
         time: now,
         incidents: incidents.collect(),
-        holds: fleet::holds(&hosts, now),
+        holds: fleet::holds(&hosts, app.board.fleet().accounted(now)),
         shadows: shadows(&hosts),
     }
 }
