@@ -12,6 +12,7 @@ use vcm_recovery::ids::HostName;
 use vcm_recovery::inventory::Inventory;
 use vcm_recovery::policy::Policy;
 
+use crate::host_client::ssh::Ssh;
 use crate::webhook::auth::Token;
 use crate::yaml::{self, YamlError};
 
@@ -26,6 +27,7 @@ mod peer;
 mod policy;
 mod raw;
 mod remarks;
+mod runners;
 mod site;
 mod storm;
 mod windows;
@@ -72,6 +74,8 @@ pub enum Runner {
         /// The host's configuration.
         config_file: PathBuf,
     },
+    /// On the host's own machine, by the forced command `host ssh`.
+    Ssh(Ssh),
 }
 
 /// One thing that is wrong with the file.

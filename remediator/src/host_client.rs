@@ -1,9 +1,13 @@
 //! The engine's side of the host runner: orders go out as fixed arguments, one JSON document
 //! comes back.
 //!
-//! The engine knows [`HostRunner`] only; [`LocalRunner`] is the one on this machine.
+//! The engine knows [`HostRunner`] only; [`CommandRunner`] is a program that is started anew for each
+//! call: on this machine, or over SSH on the host's.
+
+pub mod ssh;
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -19,6 +23,7 @@ use vcm_recovery::tier::Rung;
 
 use crate::host::document::{Answer, Answered, NewestTold, Reported, Status};
 use crate::host::fence::{Caller, Newest};
+use ssh::Ssh;
 
 /// The longest look: `enquiry` may take 50 s, the rest runs beside it.
 const OBSERVE_DEADLINE: Duration = Duration::from_secs(60);
@@ -131,29 +136,46 @@ pub enum HostRunnerError {
     Schema(u32),
 }
 
-/// The host runner on this machine: this program, started anew for each call.
+/// The host runner as a program that is started anew for each call.
 #[derive(Clone, Debug)]
-pub struct LocalRunner {
-    /// This program.
-    pub program: PathBuf,
-    /// The host's own configuration file.
-    pub config_file: PathBuf,
+pub enum CommandRunner {
+    /// On this machine.
+    Local {
+        /// This program.
+        program: PathBuf,
+        /// The host's own configuration file.
+        config_file: PathBuf,
+    },
+    /// On the host's own machine.
+    Ssh(Ssh),
 }
 
-impl LocalRunner {
+impl CommandRunner {
+    fn invocation(&self, verb: &'static str, words: Vec<String>, deadline: Duration) -> Invocation {
+        match self {
+            Self::Local {
+                program,
+                config_file,
+            } => {
+                let fixed = ["host", verb, "--config.file"].map(OsString::from);
+                let vector = fixed
+                    .into_iter()
+                    .chain([config_file.clone().into_os_string()])
+                    .chain(words.into_iter().map(Into::into));
+                Invocation::new(program, vector, deadline)
+            }
+            Self::Ssh(ssh) => Invocation::new(&ssh.program, ssh.arguments(verb, &words), deadline),
+        }
+    }
+
     async fn call<T: DeserializeOwned>(
         &self,
         verb: &'static str,
         arguments: Vec<String>,
         deadline: Duration,
     ) -> Result<T, HostRunnerError> {
-        let fixed = ["host", verb, "--config.file"].map(std::ffi::OsString::from);
-        let vector = fixed
-            .into_iter()
-            .chain([self.config_file.clone().into_os_string()])
-            .chain(arguments.into_iter().map(Into::into));
-        let invocation =
-            Invocation::new(&self.program, vector, deadline).with_output_limit(DOCUMENT_LIMIT);
+        let invocation = self.invocation(verb, arguments, deadline);
+        let invocation = invocation.with_output_limit(DOCUMENT_LIMIT);
         let run = runner::run(invocation)
             .await
             .map_err(HostRunnerError::Start)?;
@@ -231,7 +253,7 @@ impl Order {
     }
 }
 
-impl HostRunner for LocalRunner {
+impl HostRunner for CommandRunner {
     fn observe(&self) -> Call<'_, Observation> {
         Box::pin(async {
             let seen: Observation = self.call("observe", Vec::new(), OBSERVE_DEADLINE).await?;

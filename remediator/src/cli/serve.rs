@@ -5,7 +5,6 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
@@ -30,7 +29,7 @@ use crate::board::Board;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Runner};
 use crate::engine::{Engine, EngineParts, Surroundings};
-use crate::host_client::{HostRunner, LocalRunner};
+use crate::host_client::{CommandRunner, HostRunner};
 use crate::load::{self, LoadHook};
 use crate::metrics::{CountedHook, Metrics};
 use crate::outward::TrustError;
@@ -338,15 +337,13 @@ impl Parts {
 }
 
 fn connect(runner: &Runner, program: &std::path::Path) -> Arc<dyn HostRunner> {
-    match runner {
-        Runner::Local { config_file } => {
-            let program: PathBuf = program.to_owned();
-            Arc::new(LocalRunner {
-                program,
-                config_file: config_file.clone(),
-            })
-        }
-    }
+    Arc::new(match runner {
+        Runner::Local { config_file } => CommandRunner::Local {
+            program: program.to_owned(),
+            config_file: config_file.clone(),
+        },
+        Runner::Ssh(ssh) => CommandRunner::Ssh(ssh.clone()),
+    })
 }
 
 /// The signals that ask for the end. Caught from the first moment on, so that the end is an

@@ -29,7 +29,17 @@ pub struct HostFiles {
 /// Reads every host's own file and compares.
 pub(super) fn compared(config: &Config) -> HostFiles {
     let mut files = HostFiles::default();
-    for (name, Runner::Local { config_file }) in &config.runners {
+    for (name, runner) in &config.runners {
+        let config_file = match runner {
+            Runner::Local { config_file } => config_file,
+            Runner::Ssh(ssh) => {
+                files.remarks.push(format!(
+                    "host {name} is reached over SSH at {}: there, `vcm-remediator host check` reads its own file",
+                    ssh.address
+                ));
+                continue;
+            }
+        };
         files.looked_at.push((name.clone(), config_file.clone()));
         let Some(entry) = config.inventory.hosts.get(name) else {
             continue;

@@ -1,7 +1,6 @@
 //! The inventory and how its hosts are reached.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 
 use nshield::{Esn, ModuleNumber};
 use vcm_recovery::ids::HostName;
@@ -12,9 +11,7 @@ use vcm_recovery::step::Platform;
 use super::Runner;
 use super::checker::Checker;
 use super::raw::{self, Text};
-
-/// Default of a single host's `runner.local.config_file`.
-const HOST_CONFIG: &str = "/etc/vcm-remediator/host.yaml";
+use super::runners::Runners;
 
 /// Longest name of a VCM: it is a label value and a column of the page.
 const VCM_NAME_LENGTH_MAX: usize = 128;
@@ -44,25 +41,21 @@ pub(super) fn checked(
     if raw.hosts.is_empty() {
         checker.problem(key, "there is no host");
     }
-    let mut hosts = Hosts {
-        only_one: raw.hosts.len() == 1,
-        ..Hosts::default()
-    };
+    let mut hosts = Hosts::default();
+    hosts.runners.only_one = raw.hosts.len() == 1;
     for (index, host) in raw.hosts.into_iter().enumerate() {
         hosts.add(checker, &format!("{key}[{index}]"), host);
     }
     hosts.check_instances(checker);
-    (hosts.inventory, hosts.runners)
+    (hosts.inventory, hosts.runners.by_host)
 }
 
 #[derive(Default)]
 struct Hosts {
     inventory: Inventory,
-    runners: BTreeMap<HostName, Runner>,
-    only_one: bool,
+    runners: Runners,
     /// Serial numbers of VCMs: each belongs to one host. A network HSM may serve several.
     vcms: BTreeSet<Esn>,
-    config_files: BTreeSet<PathBuf>,
     instances: Vec<(String, Text, HostName)>,
 }
 
@@ -84,7 +77,8 @@ impl Hosts {
             platform.and_then(|text| checker.word(&format!("{key}.platform"), text, &PLATFORMS));
         let mode = raw.mode.as_ref();
         let mode = mode.and_then(|text| checker.word(&format!("{key}.mode"), text, &MODES));
-        self.add_runner(checker, key, &name, raw.runner);
+        let runner_key = format!("{key}.runner");
+        self.runners.add(checker, &runner_key, &name, raw.runner);
         let entry = HostEntry {
             name: name.clone(),
             instance,
@@ -93,35 +87,6 @@ impl Hosts {
             modules: self.modules(checker, &format!("{key}.modules"), raw.modules),
         };
         self.inventory.hosts.insert(name, entry);
-    }
-
-    fn add_runner(
-        &mut self,
-        checker: &mut Checker,
-        key: &str,
-        host: &HostName,
-        raw: Option<raw::Runner>,
-    ) {
-        let Some(raw::Runner { local }) = raw else {
-            if self.only_one {
-                let config_file = PathBuf::from(HOST_CONFIG);
-                self.runners
-                    .insert(host.clone(), Runner::Local { config_file });
-            } else {
-                checker.problem(
-                    format!("{key}.runner"),
-                    "is needed when there are several hosts",
-                );
-            }
-            return;
-        };
-        let key = format!("{key}.runner.local.config_file");
-        let config_file = checker.path(&key, Some(&local.config_file), HOST_CONFIG);
-        if !self.config_files.insert(config_file.clone()) {
-            checker.problem_at(&key, &local.config_file, "another host has the same file");
-        }
-        self.runners
-            .insert(host.clone(), Runner::Local { config_file });
     }
 
     fn modules(

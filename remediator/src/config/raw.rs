@@ -74,7 +74,19 @@ pub(super) struct Host {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Runner {
-    pub(super) local: Local,
+    pub(super) local: Option<Local>,
+    pub(super) ssh: Option<Ssh>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Ssh {
+    pub(super) address: Text,
+    pub(super) port: Option<Text>,
+    pub(super) user: Option<Text>,
+    pub(super) identity_file: Option<Text>,
+    pub(super) known_hosts_file: Option<Text>,
+    pub(super) program: Option<Text>,
 }
 
 #[derive(Debug, Deserialize)]

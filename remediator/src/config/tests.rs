@@ -191,6 +191,60 @@ inventory:
 }
 
 #[test]
+fn a_host_is_reached_over_ssh_with_what_ssh_cannot_misread() {
+    let text = |runner: &str| {
+        format!(
+            "inventory:\n  hosts:\n    - name: tenant-1\n      runner: {runner}\n      modules: [{{number: 1}}]\n\
+             \x20   - name: tenant-2\n      runner: {{ssh: {{address: 192.0.2.8}}}}\n      modules: [{{number: 1}}]\n"
+        )
+    };
+    let config = load(&text(
+        "{ssh: {address: tenant-1.example, port: 2222, user: vcm}}",
+    ))
+    .unwrap();
+    let of = |host: &str| match &config.runners[&host.parse::<HostName>().unwrap()] {
+        Runner::Ssh(ssh) => ssh.clone(),
+        local @ Runner::Local { .. } => panic!("{local:?}"),
+    };
+    let (first, second) = (of("tenant-1"), of("tenant-2"));
+    assert_eq!(
+        (first.port, first.user.to_string()),
+        (2222, "vcm".to_owned())
+    );
+    assert_eq!(
+        (second.port, second.user.to_string()),
+        (22, "root".to_owned())
+    );
+    assert_eq!(
+        second.identity_file,
+        Path::new("/etc/vcm-remediator/ssh/id_ed25519")
+    );
+    let remarks = config.host_files().remarks;
+    assert!(
+        remarks[0].starts_with("host tenant-1 is reached over SSH at tenant-1.example"),
+        "{remarks:?}"
+    );
+
+    let key = "line 4: inventory.hosts[0].runner";
+    for (runner, expected) in [
+        ("{ssh: {address: -oProxyCommand=id}}", format!("{key}.ssh.address: \"-oProxyCommand=id\" is neither an IP address nor the name of a host")),
+        ("{ssh: {address: a, user: 'Root '}}", format!("{key}.ssh.user: \"Root \" is no name of a user: lower-case letters, digits, _ and -, and no digit or - in front")),
+        ("{ssh: {address: a, identity_file: /etc/%h}}", format!("{key}.ssh.identity_file: has characters other than letters, digits and /._+-, which ssh may read in its own way")),
+        ("{ssh: {address: a, known_hosts_file: hosts}}", format!("{key}.ssh.known_hosts_file: \"hosts\" is not an absolute path")),
+        ("{ssh: {address: 192.0.2.8}}", "line 7: inventory.hosts[1].runner.ssh.address: another host has the same address and port".to_owned()),
+        ("{ssh: {address: a}, local: {config_file: /etc/a}}", "inventory.hosts[0].runner: is either local or ssh".to_owned()),
+        ("{}", "inventory.hosts[0].runner: is either local or ssh".to_owned()),
+    ] {
+        assert_eq!(problems(&text(runner)), [expected], "{runner}");
+    }
+    let port = problems(&text("{ssh: {address: a, port: 0x16}}"));
+    assert!(
+        port[0].starts_with(&format!("{key}.ssh.port: ")),
+        "{port:?}"
+    );
+}
+
+#[test]
 fn a_network_hsm_may_serve_several_hosts() {
     let text = "\
 inventory:

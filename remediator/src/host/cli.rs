@@ -2,6 +2,7 @@
 
 mod log;
 mod order;
+mod ssh;
 
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -57,6 +58,9 @@ enum HostCommand {
     Check(CheckArgs),
     /// Prints the sudo rules that let an ordinary user run the steps of this host, and nothing else.
     PrintSudoers(SudoersArgs),
+    /// The forced command of an SSH key: reads what the client asked for from SSH_ORIGINAL_COMMAND and
+    /// does it, if it is observe, newest, run, result, resume or tombstone. There is no shell behind it.
+    Ssh(ConfigArgs),
     /// The detached process of `run`.
     #[command(hide = true)]
     RunDetached(DetachedArgs<RunArgs>),
@@ -131,6 +135,7 @@ impl HostCommand {
         match self {
             Self::Check(arguments) => return check(&arguments).await,
             Self::Observe(arguments) => observe(&arguments).await?,
+            Self::Ssh(config) => return Box::pin(ssh::asked(&config)?.run()).await,
             Self::Run(arguments) => {
                 let config = HostConfig::load(&arguments.config.file)?;
                 let words = arguments.words("run-detached");

@@ -95,9 +95,11 @@ impl Store for SqliteStore {
     }
 
     fn accounts_for(&self, attempt: AttemptId, ordered_by: Epoch) -> Pending<'_, bool> {
-        Box::pin(self.writer.look(move |operation| {
-            Ok(attempts::accounted_for(operation, attempt, ordered_by)?)
-        }))
+        Box::pin(
+            self.writer.look(move |operation| {
+                Ok(attempts::accounted_for(operation, attempt, ordered_by)?)
+            }),
+        )
     }
 
     fn keep_observation(&self, host: &HostName, observation: &Observation) -> Pending<'_, ()> {

@@ -14,5 +14,6 @@ mod pin;
 mod processes;
 mod renumbering;
 mod restart;
+mod ssh;
 mod sudo;
 mod systemd;
