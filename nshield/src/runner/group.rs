@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use tokio::process::Child;
 use tokio::time::{Instant, sleep};
@@ -84,12 +85,15 @@ impl Group {
     /// for their status do not count.
     pub(super) fn is_empty(&self) -> bool {
         let Some(id) = self.id else { return true };
-        match test_kill_process_group(id) {
-            Err(error) if error == rustix::io::Errno::SRCH => true,
-            Ok(()) | Err(_) => {
-                !Stat::all().any(|stat| stat.group == id.as_raw_pid() && stat.lives())
-            }
+        let signal = test_kill_process_group(id);
+        if signal == Err(Errno::SRCH) {
+            return true;
         }
+        let members = Stat::all().filter(|stat| stat.group == id.as_raw_pid());
+        let living: Vec<bool> = members.map(|member| member.lives()).collect();
+        // Members that are not ours to signal and that `/proc` hides may live.
+        let hidden = signal == Err(Errno::PERM) && living.is_empty();
+        !hidden && !living.contains(&true)
     }
 
     /// An error means that the group is empty or not ours to signal; looking at it tells which.

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 use serde::{Deserialize, Serialize};
 
 /// A process id together with the time the process started, which no other process of the same
@@ -33,10 +35,15 @@ impl ProcessIdentity {
     }
 
     /// Returns whether this very process still runs. One that has ended and only waits for its
-    /// parent to ask for its status does not.
+    /// parent to ask for its status does not. One that `/proc` hides and that is not ours to signal
+    /// may be this one: it counts.
     #[must_use]
     pub fn is_alive(&self) -> bool {
-        Stat::of(self.pid).is_some_and(|stat| stat.start_ticks == self.start_ticks && stat.lives())
+        match Stat::of(self.pid) {
+            Some(stat) => stat.start_ticks == self.start_ticks && stat.lives(),
+            None => Pid::from_raw(self.pid)
+                .is_some_and(|pid| test_kill_process(pid) == Err(Errno::PERM)),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! of a hardserver and a start.
 
 use std::ffi::OsString;
+use std::fs;
 use std::path::Path;
 
 use nshield::runner::{self, Invocation};
@@ -24,7 +25,20 @@ pub async fn hindrance(config: &HostConfig, plan: &[Step]) -> Option<String> {
             return Some(hindrance);
         }
     }
-    password(config).await
+    unseen(config).or(password(config).await)
+}
+
+/// The reason why a command of another user could not be seen to live: with a `/proc` that hides the
+/// processes of others, sudo would look dead while its command runs, and another one could be started
+/// beside it.
+#[must_use]
+pub fn unseen(config: &HostConfig) -> Option<String> {
+    Sudo::of(config)?;
+    // The first process is root's, as sudo's are.
+    let hidden = fs::read_to_string("/proc/1/stat").is_err();
+    hidden.then(|| {
+        "/proc hides the processes of others, so that one that still runs looks dead".to_owned()
+    })
 }
 
 /// The reason why the command of a step cannot be started, apart from a [`password`].

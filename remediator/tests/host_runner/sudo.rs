@@ -90,20 +90,43 @@ impl Sudo {
         reason = "the program under test is started as another user"
     )]
     fn host(&self, words: &[&str]) -> Value {
-        let Output { stdout, stderr, .. } = Command::new(&self.program)
+        let mut program = Command::new(&self.program);
+        answered(self.asked(program.uid(NOBODY).gid(NOBODY), words))
+    }
+
+    fn asked<'a>(&self, program: &'a mut Command, words: &[&str]) -> &'a mut Command {
+        program
             .arg("host")
             .arg(words[0])
             .arg("--config.file")
             .arg(self.estate.config())
             .args(&words[1..])
-            .uid(NOBODY)
-            .gid(NOBODY)
             .current_dir("/")
             .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        serde_json::from_slice(&stdout)
-            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&stderr)))
+    }
+
+    /// The same where `/proc` hides the processes of others, in a mount namespace of its own; `None`
+    /// where that cannot be made.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the program under test is started in another namespace"
+    )]
+    fn blind(&self, words: &[&str]) -> Option<Value> {
+        let hide = "mount -t proc -o hidepid=2 proc /proc";
+        let namespace = || {
+            let mut unshare = Command::new("/usr/bin/unshare");
+            unshare.args(["--mount", "/bin/sh", "-c"]);
+            unshare
+        };
+        if !namespace().arg(hide).status().unwrap().success() {
+            return None;
+        }
+        let user = format!("{NOBODY}");
+        let script =
+            format!("{hide} && exec setpriv --reuid={user} --regid={user} --clear-groups \"$@\"");
+        let mut program = namespace();
+        program.arg(script).arg("sh").arg(&self.program);
+        Some(answered(self.asked(&mut program, words)))
     }
 
     fn run(&self, attempt: &str, tier: &str) -> Value {
@@ -126,6 +149,12 @@ impl Sudo {
         });
         self.status(attempt)
     }
+}
+
+fn answered(command: &mut Command) -> Value {
+    let Output { stdout, stderr, .. } = command.output().unwrap();
+    serde_json::from_slice(&stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&stderr)))
 }
 
 #[expect(clippy::disallowed_methods, reason = "asks visudo")]
@@ -166,6 +195,29 @@ fn an_ordinary_user_runs_what_sudo_permits() {
     assert_eq!(sudo.estate.changes(), ["nopclearfail -m1 -r"]);
     let user = fs::read_to_string(sudo.estate.path().join("user")).unwrap();
     assert_eq!(user.trim(), "0");
+}
+
+/// sudo's process could not be seen to live while its command runs.
+#[test]
+fn nothing_is_run_through_sudo_where_the_processes_of_others_are_hidden() {
+    if !possible() {
+        return;
+    }
+    let sudo = Sudo::new("nobody ALL=(root) NOPASSWD: BIN/nopclearfail -m1 -r\n");
+    let observation = sudo.host(&["observe"]);
+    let observation = observation["observation_id"].as_str().unwrap();
+    let words = order(observation, &attempt(1), "retry", &["--newest", "none"]);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let Some(said) = sudo.blind(&words) else {
+        return skipped("the test with hidden processes, which takes a mount namespace");
+    };
+    assert_eq!(said["answer"], "refused", "{said}");
+    let because = said.to_string();
+    assert!(
+        because.contains("/proc hides the processes of others"),
+        "{because}"
+    );
+    assert!(sudo.estate.changes().is_empty());
 }
 
 #[test]

@@ -55,15 +55,11 @@ pub(super) async fn findings(config: &HostConfig) -> Vec<Finding> {
 
 /// What else has to be so where another user runs the steps.
 fn behind_sudo(config: &HostConfig) -> [Finding; 2] {
-    let unseen = std::fs::read_to_string("/proc/1/stat").is_err();
-    let hidden = unseen.then(|| {
-        "the processes of others cannot be seen, so that one that still runs looks dead".to_owned()
-    });
     let changeable = sudoers::changeable(config);
     [
         Finding::of(
             "/proc",
-            hidden,
+            permitted::unseen(config),
             "shows the processes of others",
             "mount /proc without hidepid, or with gid= a group of this user",
         ),
