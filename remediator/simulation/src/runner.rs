@@ -4,7 +4,7 @@
 //! It is the executor of the simulation: the guards that it asks are the real ones, everything else
 //! is told here a second time, from design section 8.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use nshield::{Esn, ModuleNumber};
@@ -14,6 +14,7 @@ use vcm_recovery::observation::{HardserverLook, Observation};
 use vcm_recovery::step::Step;
 use vcm_recovery::tier::Rung;
 use vcm_recovery::time::Time;
+use vcm_recovery::verdict::Verdict;
 
 use crate::dice::Dice;
 use crate::knobs::Runner as Knob;
@@ -48,6 +49,8 @@ pub struct Order {
     pub decided: Observation,
     /// How old that may be.
     pub max_age: Duration,
+    /// The guards that a person was asked about and answered.
+    pub answered: BTreeSet<Guard>,
 }
 
 /// The answer to an order. Without one nobody knows.
@@ -454,6 +457,7 @@ fn hindrance(order: &Order, fresh: &Observation) -> Option<String> {
     for guard in Guard::ON_HOST {
         match guard.on_host(&view) {
             Some(verdict) if verdict.passes() => {}
+            Some(Verdict::Ask(_)) if order.answered.contains(&guard) => {}
             Some(verdict) => return Some(format!("{guard}: {}", verdict.reason())),
             None => return Some(format!("{guard}: it cannot be asked on the host")),
         }

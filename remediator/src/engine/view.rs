@@ -48,7 +48,7 @@ impl Surroundings {
 
 impl EngineParts {
     /// The newest known state of everything. What is in flight and a pause are always the newest
-    /// known; storms and loads may be [`VIEW_FRESH`] old.
+    /// known; storms and loads may be `VIEW_FRESH` old.
     #[must_use]
     pub fn fleet_view(&self, now: Time) -> FleetView {
         let fleet = self.board.fleet();

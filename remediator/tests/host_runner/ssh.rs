@@ -184,7 +184,7 @@ async fn a_host_is_looked_at_ordered_and_asked_over_ssh() {
         asked: BTreeSet::new(),
     };
     let answer = runner.run(order.clone()).await.unwrap();
-    assert!(matches!(answer, Answer::Accepted { .. }), "{answer:?}");
+    assert!(matches!(answer, Answer::Accepted), "{answer:?}");
     // The connection is gone, and the attempt goes on alone.
     reached.estate.comes_to(&attempt(1), "ended", SOON);
     let status = runner.result(id(1)).await.unwrap();
@@ -196,10 +196,7 @@ async fn a_host_is_looked_at_ordered_and_asked_over_ssh() {
     let again = runner.run(order).await.unwrap();
     assert!(matches!(again, Answer::Refused { .. }), "{again:?}");
     let tombstone = runner.tombstone(id(2), caller()).await.unwrap();
-    assert!(
-        matches!(tombstone, Status::Tombstoned { .. }),
-        "{tombstone:?}"
-    );
+    assert!(matches!(tombstone, Status::Tombstoned), "{tombstone:?}");
     let resumed = runner.resume(id(2), caller()).await.unwrap();
     assert!(matches!(resumed, Answer::Refused { .. }), "{resumed:?}");
     assert_eq!(reached.estate.changes().len(), 1);

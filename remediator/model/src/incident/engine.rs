@@ -119,6 +119,7 @@ pub(super) fn order(estate: &Estate, state: &mut State, reserved: &Reserved) {
         target,
         observation: proposal.observation,
         approval: proposal.approval,
+        asked: proposal.asked.clone(),
         facts: AtReserve {
             stopped: ghost::stopped(state, &proposal.target),
             ..reserved.facts.clone()

@@ -263,13 +263,13 @@ fn judge(estate: &Estate, state: &State, order: &Order) -> bool {
     let on_host = Guard::ON_HOST
         .into_iter()
         .filter(|guard| !(hangs && *guard == Guard::ObservationIncomplete))
-        .map(|guard| guard.on_host(&view));
-    let lets_through = |verdict: Option<Verdict>| match verdict {
+        .map(|guard| (guard, guard.on_host(&view)));
+    let lets_through = |(guard, verdict): (Guard, Option<Verdict>)| match verdict {
         Some(Verdict::Pass | Verdict::NotApplicable(_)) => true,
-        Some(Verdict::Ask(_)) => order.approval.is_some(),
+        Some(Verdict::Ask(_)) => order.approval.is_some() && order.asked.contains(&guard),
         Some(Verdict::Skip(_) | Verdict::Refuse { .. }) | None => false,
     };
-    std::iter::once(Some(stale))
+    std::iter::once((Guard::DecisionStale, Some(stale)))
         .chain(on_host)
         .all(lets_through)
 }

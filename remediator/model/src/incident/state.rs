@@ -7,6 +7,7 @@ use std::sync::Arc;
 use vcm_recovery::alert::Fact;
 use vcm_recovery::attempt::Outcome;
 use vcm_recovery::control::Pause;
+use vcm_recovery::guard::Guard;
 use vcm_recovery::ids::{AttemptId, Epoch, ObservationId, RequestId};
 use vcm_recovery::incident::{Actor, Ending, Latch};
 use vcm_recovery::inventory::Target;
@@ -117,6 +118,8 @@ pub(super) struct Order {
     pub observation: ObservationId,
     /// The request whose answer lets it start.
     pub approval: Option<RequestId>,
+    /// The guards that the person was asked about.
+    pub asked: BTreeSet<Guard>,
     /// Facts of the moment of its reservation.
     pub facts: AtReserve,
 }

@@ -76,6 +76,10 @@ impl Episode {
             esn: proposal.esn.clone(),
             decided,
             max_age: self.site.policy.evidence_max_age,
+            answered: match proposal.approval {
+                Some(_) => proposal.asked.clone(),
+                None => BTreeSet::new(),
+            },
         };
         self.actor(host)?.stage = Stage::Ordering {
             attempt,
