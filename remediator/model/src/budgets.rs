@@ -319,7 +319,7 @@ fn trouble(estate: &Estate, state: &mut State, action: Action) -> Option<()> {
 /// Checks the estates of a size.
 #[must_use]
 pub fn check(size: Size, threads: usize) -> Vec<Outcome> {
-    let check = |(name, estate)| check::check(name, estate, threads);
+    let check = |(name, estate)| check::check(size, name, estate, threads);
     estates(size).into_iter().map(check).collect()
 }
 

@@ -4,11 +4,15 @@
 //! States are told apart by 64-bit fingerprints: with 10^7 of them, the chance that two share one
 //! and a state is therefore left out is below 10^-5.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Debug};
 use std::hash::Hash;
 use std::time::{Duration, Instant};
 
-use stateright::{Checker as _, Expectation, HasDiscoveries, Model, Path, Property};
+use stateright::report::{ReportData, ReportDiscovery, Reporter};
+use stateright::{Checker, Expectation, HasDiscoveries, Model, Path, Property};
+
+use crate::Size;
 
 /// What came of a run.
 #[derive(Debug)]
@@ -19,7 +23,8 @@ pub struct Outcome {
     pub unique: usize,
     /// States with repetitions: how many transitions were followed.
     pub total: usize,
-    /// The longest of the shortest ways to a state, in actions. With several threads about that.
+    /// Breadth first, the longest of the shortest ways to a state, in actions; with several threads about
+    /// that. Depth first, the longest way that was gone.
     pub depth: usize,
     /// How long it took.
     pub time: Duration,
@@ -72,8 +77,12 @@ impl Outcome {
 
 /// Visits every state of `model` that can be reached, on `threads` threads. Stops early at the
 /// first violation only.
+///
+/// The quick size goes breadth first, whose ways to a violation are the shortest. The full size would hold
+/// tens of gigabytes of states that wait for their turn: it goes depth first, and says each minute on
+/// standard error how far it is.
 #[must_use]
-pub fn check<M>(name: &'static str, model: M, threads: usize) -> Outcome
+pub fn check<M>(size: Size, name: &'static str, model: M, threads: usize) -> Outcome
 where
     M: Model + Send + Sync + 'static,
     M::State: Clone + Debug + Hash + PartialEq + Send + Sync + 'static,
@@ -83,9 +92,29 @@ where
     let checker = model
         .checker()
         .threads(threads)
-        .finish_when(HasDiscoveries::AnyFailures)
-        .spawn_bfs()
-        .join();
+        .finish_when(HasDiscoveries::AnyFailures);
+    match size {
+        Size::Quick => judged(name, &checker.spawn_bfs().join(), began),
+        Size::Full => {
+            let mut progress = Progress {
+                model: name,
+                minutes: 0,
+            };
+            judged(
+                name,
+                &checker.spawn_dfs().join_and_report(&mut progress),
+                began,
+            )
+        }
+    }
+}
+
+fn judged<M>(name: &'static str, checker: &impl Checker<M>, began: Instant) -> Outcome
+where
+    M: Model,
+    M::State: Clone + Debug + Hash + PartialEq,
+    M::Action: Clone + Debug + PartialEq,
+{
     let mut found = checker.discoveries();
     let properties = checker.model().properties();
     let stopped = properties
@@ -103,6 +132,32 @@ where
         depth: checker.max_depth(),
         time: began.elapsed(),
         properties: properties.into_iter().map(judge).collect(),
+    }
+}
+
+/// Says each minute on standard error how far a long run is.
+struct Progress {
+    model: &'static str,
+    minutes: u64,
+}
+
+impl<M: Model> Reporter<M> for Progress {
+    fn report_checking(&mut self, data: ReportData) {
+        let minutes = data.duration.as_secs() / 60;
+        if minutes > self.minutes {
+            self.minutes = minutes;
+            eprintln!(
+                "{}: {} states, {} with repetitions, {minutes} min",
+                self.model, data.unique_states, data.total_states,
+            );
+        }
+    }
+
+    fn report_discoveries(&mut self, _: &M, _: BTreeMap<&'static str, ReportDiscovery<M>>) {}
+
+    /// The run's end waits for the last one.
+    fn delay(&self) -> Duration {
+        Duration::from_millis(200)
     }
 }
 
@@ -218,16 +273,18 @@ mod tests {
 
     #[test]
     fn visits_everything_and_says_what_was_never_reached() {
-        let outcome = check("counter", Counter { limit: 8 }, 1);
-        assert_eq!((outcome.unique, outcome.total), (9, 16));
-        let expected = [Verdict::Holds, Verdict::Reached, Verdict::NotReached];
-        assert_eq!(verdicts(&outcome), expected);
-        assert!(!outcome.passed());
+        for size in [Size::Quick, Size::Full] {
+            let outcome = check(size, "counter", Counter { limit: 8 }, 1);
+            assert_eq!((outcome.unique, outcome.total), (9, 16));
+            let expected = [Verdict::Holds, Verdict::Reached, Verdict::NotReached];
+            assert_eq!(verdicts(&outcome), expected);
+            assert!(!outcome.passed());
+        }
     }
 
     #[test]
     fn shows_the_way_to_a_violation() {
-        let outcome = check("counter", Counter { limit: 9 }, 1);
+        let outcome = check(Size::Quick, "counter", Counter { limit: 9 }, 1);
         assert_eq!(outcome.violated(), ["below nine"]);
         assert_eq!(verdicts(&outcome)[2], Verdict::Undecided);
         let text = outcome.to_string();

@@ -306,6 +306,6 @@ fn tick(estate: &Estate, state: &mut State) {
 /// Checks the estates of a size.
 #[must_use]
 pub fn check(size: Size, threads: usize) -> Vec<Outcome> {
-    let check = |(name, estate)| check::check(name, estate, threads);
+    let check = |(name, estate)| check::check(size, name, estate, threads);
     estates::of(size).into_iter().map(check).collect()
 }

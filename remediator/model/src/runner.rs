@@ -175,7 +175,7 @@ pub fn check(size: Size, threads: usize) -> Vec<Outcome> {
         Size::Quick => quick(),
         Size::Full => full(),
     };
-    let check = |(name, host)| check::check(name, host, threads);
+    let check = |(name, host)| check::check(size, name, host, threads);
     estates.into_iter().map(check).collect()
 }
 

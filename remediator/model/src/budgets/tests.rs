@@ -52,7 +52,7 @@ fn outcome(estate: Estate, broken: Broken) -> Outcome {
         broken: Some(broken),
         ..estate
     };
-    check::check("budgets", broken, 1)
+    check::check(Size::Quick, "budgets", broken, 1)
 }
 
 #[test]

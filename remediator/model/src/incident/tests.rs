@@ -214,7 +214,7 @@ fn outcome(estate: Estate, broken: Option<Broken>) -> Outcome {
     if let Some(Broken::Policy(breaks)) = broken {
         breaks(&mut estate.policy);
     }
-    check::check("incident", estate, 1)
+    check::check(Size::Quick, "incident", estate, 1)
 }
 
 #[test]

@@ -135,7 +135,7 @@ fn outcome(rungs: &[Rung], budget: Budget, broken: Option<Broken>, threads: usiz
         broken,
         ..host(rungs, budget)
     };
-    check::check("runner", broken, threads)
+    check::check(Size::Quick, "runner", broken, threads)
 }
 
 #[test]
