@@ -142,8 +142,11 @@ impl Draft<'_> {
             _ if denied && guard.about_knowledge() => {
                 (PageReason::PermissionDenied, Duration::ZERO)
             }
-            // Nothing is ruled on stale evidence until it has been stale for `after.unknown`.
-            Guard::DecisionStale => (PageReason::ObservationUnknown, Duration::ZERO),
+            // A look that was good and is old only asks for the next one, however late this program
+            // comes to it. Nothing is ruled on a failed one until it is `after.unknown` old.
+            Guard::DecisionStale if self.newest_look_failed() => {
+                (PageReason::ObservationUnknown, Duration::ZERO)
+            }
             Guard::ObservationUnknown | Guard::ObservationIncomplete => {
                 (PageReason::ObservationUnknown, after.unknown)
             }
@@ -164,7 +167,8 @@ impl Draft<'_> {
             {
                 (PageReason::ApprovalRequired, Duration::ZERO)
             }
-            Guard::EsnMismatch
+            Guard::DecisionStale
+            | Guard::EsnMismatch
             | Guard::NetworkBad
             | Guard::OthersHealthy
             | Guard::ApprovalRequired
@@ -193,6 +197,11 @@ impl Draft<'_> {
             | Guard::WatchdogSilent
             | Guard::NotOwner => return None,
         })
+    }
+
+    fn newest_look_failed(&self) -> bool {
+        let newest = self.evidence.newest();
+        newest.is_some_and(|look| look.seen.is_err())
     }
 
     fn hardserver_looks(&self, look: HardserverLook) -> bool {

@@ -283,6 +283,21 @@ fn one_blind_look_pages_nobody_however_long_agreement_has_been_missing() {
     assert_eq!(lab.pages(), [PageReason::ObservationUnknown]);
 }
 
+/// It stood still, or its machine did: what it saw last was good.
+#[test]
+fn a_program_that_comes_late_looks_first_and_pages_nobody() {
+    let mut lab = Lab::failed(1, 1, Cure::Nothing);
+    lab.run(60);
+    lab.now = lab.now.after(Duration::from_secs(1_200));
+    lab.decide();
+    assert_eq!(lab.pages(), []);
+    lab.visible = false;
+    lab.run(290);
+    assert_eq!(lab.pages(), []);
+    lab.run(60);
+    assert_eq!(lab.pages(), [PageReason::ObservationUnknown]);
+}
+
 #[test]
 fn permission_denied_is_never_taken_for_down() {
     let mut lab = down(StopSign::None);
