@@ -142,6 +142,10 @@ struct Progress {
 }
 
 impl<M: Model> Reporter<M> for Progress {
+    #[expect(
+        clippy::print_stderr,
+        reason = "a person waits for a run of many minutes"
+    )]
     fn report_checking(&mut self, data: ReportData) {
         let minutes = data.duration.as_secs() / 60;
         if minutes > self.minutes {
