@@ -15,8 +15,9 @@ use parse::{Family, Sample};
 #[must_use]
 pub fn problems(text: &str, described: &[Descriptor]) -> Vec<String> {
     let (families, mut problems) = parse::families(text);
-    let open_metrics = text.ends_with("\n# EOF\n");
-    if text.contains("# EOF") && !open_metrics || !text.ends_with('\n') {
+    let open_metrics = text == "# EOF\n" || text.ends_with("\n# EOF\n");
+    let whole = text.is_empty() || text.ends_with('\n');
+    if text.contains("# EOF") && !open_metrics || !whole {
         problems.push("the end is not where it should be".to_owned());
     }
     let mut names = BTreeSet::new();

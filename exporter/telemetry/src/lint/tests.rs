@@ -55,6 +55,9 @@ fn finds_nothing_wrong_with_either_format() {
         .replace("histogram\n", "histogram\n# UNIT a_wait_seconds seconds\n")
         + "# EOF\n";
     assert_eq!(problems(&open_metrics, &described()), Vec::<String>::new());
+    for empty in ["", "# EOF\n"] {
+        assert_eq!(problems(empty, &described()), Vec::<String>::new());
+    }
 }
 
 #[test]
