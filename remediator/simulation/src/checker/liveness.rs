@@ -171,12 +171,12 @@ impl Checker {
     }
 }
 
+/// Under another's number a module that works is one that the inventory does not know there: that is
+/// for people.
 fn everything_works(world: &World, host: usize) -> bool {
     let entry = &world.hosts[host];
-    let slots = 0..entry.modules.len();
+    let in_place = |slot: usize| usize::from(u16::from(entry.modules[slot].number)) == slot + 1;
     entry.up
         && entry.hardserver == Hardserver::Running
-        && slots
-            .into_iter()
-            .all(|slot| world.works(Place { host, slot }))
+        && (0..entry.modules.len()).all(|slot| in_place(slot) && world.works(Place { host, slot }))
 }
