@@ -160,6 +160,8 @@ impl Engine {
             tasks.spawn(actor.run());
         }
         fleet.know(mailboxes.clone());
+        let mail = &parts.surroundings.mail;
+        *mail.write().unwrap_or_else(PoisonError::into_inner) = mailboxes.clone();
         Ok(Self {
             mailboxes,
             fleet,
@@ -218,6 +220,13 @@ impl Mailbox {
             .lock()
             .unwrap_or_else(PoisonError::into_inner));
         self.wake.notify_one();
+    }
+
+    /// Shows the facts and events that wait, and leaves them.
+    fn shown(&self, look: impl FnOnce(&[Fact], &[Event])) {
+        let delivered = &self.delivered;
+        let delivered = delivered.lock().unwrap_or_else(PoisonError::into_inner);
+        look(&delivered.facts, &delivered.events);
     }
 
     fn take(&self) -> Delivered {

@@ -57,8 +57,14 @@ pub trait HostRunner: fmt::Debug + Send + Sync {
     /// Orders an open critical section to be finished.
     fn resume(&self, attempt: AttemptId, caller: Caller) -> Call<'_, Answer>;
 
-    /// Makes sure that an attempt never starts, unless it already has.
-    fn tombstone(&self, attempt: AttemptId, caller: Caller) -> Call<'_, Status>;
+    /// Makes sure that an attempt never starts, unless it already has. A host that keeps neither it
+    /// nor the observation it was decided on has lost its record, and rules nothing out.
+    fn tombstone(
+        &self,
+        attempt: AttemptId,
+        decided_on: ObservationId,
+        caller: Caller,
+    ) -> Call<'_, Status>;
 }
 
 /// An attempt as the host runner is told of it: a tier and a parsed number, never a command.
@@ -297,8 +303,14 @@ impl HostRunner for CommandRunner {
         })
     }
 
-    fn tombstone(&self, attempt: AttemptId, caller: Caller) -> Call<'_, Status> {
-        let arguments = attempt_arguments(attempt, caller);
+    fn tombstone(
+        &self,
+        attempt: AttemptId,
+        decided_on: ObservationId,
+        caller: Caller,
+    ) -> Call<'_, Status> {
+        let mut arguments = attempt_arguments(attempt, caller);
+        arguments.extend(["--observation".to_owned(), decided_on.to_string()]);
         Box::pin(async move {
             status(
                 self.call("tombstone", arguments, RESULT_DEADLINE).await?,

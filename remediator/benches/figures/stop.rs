@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use vcm_recovery::alert::Fact;
 use vcm_recovery::command::{FleetOrder, Giver, HostOrder};
-use vcm_recovery::ids::{AttemptId, HostName};
+use vcm_recovery::ids::{AttemptId, HostName, ObservationId};
 use vcm_recovery::inventory::{HostEntry, Inventory, Kind, ModuleEntry, Target};
 use vcm_recovery::observation::Observation;
 use vcm_recovery::policy::{Budgets, Mode, Policy};
@@ -289,7 +289,12 @@ impl HostRunner for Failing {
         Box::pin(async { Ok(Answer::Accepted) })
     }
 
-    fn tombstone(&self, _attempt: AttemptId, _caller: Caller) -> Call<'_, Status> {
+    fn tombstone(
+        &self,
+        _attempt: AttemptId,
+        _decided_on: ObservationId,
+        _caller: Caller,
+    ) -> Call<'_, Status> {
         Box::pin(async { Ok(Status::Tombstoned) })
     }
 }

@@ -1,6 +1,7 @@
 //! The remediator while it runs: one actor per host, in the turn order of the real engine, with
 //! virtual time in place of a runtime. What it forgets when it dies is exactly what is in here.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
@@ -162,6 +163,20 @@ impl Running {
     pub(crate) fn order(&mut self, host: usize, order: HostOrder) -> bool {
         self.actors[host].orders.push(order);
         self.actors[host].is_woken()
+    }
+
+    /// The state of every host with what is stored and has not been taken in yet.
+    fn with_mail(&self) -> Vec<Cow<'_, HostState>> {
+        let mut states: Vec<_> = self.states.iter().map(Cow::Borrowed).collect();
+        for (state, actor) in states.iter_mut().zip(&self.actors) {
+            for fact in &actor.facts {
+                state.to_mut().deliver(fact);
+            }
+            for event in &actor.events {
+                state.to_mut().apply(event);
+            }
+        }
+        states
     }
 
     /// Whether everything delivered has been taken in.
@@ -371,17 +386,15 @@ impl Episode {
         finished: Time,
     ) -> Box<Result<Observation, String>> {
         let denied = self.denied();
-        Box::new(if self.runners[host].reachable(&self.world, self.now()) {
-            look::observe(
-                &self.world,
-                host,
-                &mut self.looks,
-                (began, finished),
-                denied,
-            )
-        } else {
-            Err("the host cannot be reached".to_owned())
-        })
+        if !self.runners[host].reachable(&self.world, self.now()) {
+            return Box::new(Err("the host cannot be reached".to_owned()));
+        }
+        let at = (began, finished);
+        let seen = look::observe(&self.world, host, &mut self.looks, at, denied);
+        if let Ok(seen) = &seen {
+            self.runners[host].keep(seen.observation_id);
+        }
+        Box::new(seen)
     }
 
     /// A look has come in.
@@ -438,14 +451,13 @@ impl Episode {
         let Some(running) = &self.running else {
             return Err(Stop::Died);
         };
-        let beyond = (&running.around, &self.site);
-        Ok(recovery::decide(
-            &running.states,
-            host,
-            &running.actors[host].evidence,
-            beyond,
-            now,
-        ))
+        let stored = || running.with_mail();
+        let fleet = running
+            .around
+            .view(&running.states, stored, &self.site, now);
+        let (state, evidence) = (&running.states[host], &running.actors[host].evidence);
+        let site = (&self.site, host);
+        Ok(recovery::decide(state, evidence, &fleet, site, now))
     }
 
     /// Stores entries and applies them.
@@ -614,7 +626,8 @@ fn reports_of(status: Status) -> Vec<Report> {
             detail: "cut short".to_owned(),
         }],
         Status::NotFound => {
-            let detail = "the host accepted it and has no record of it any more".to_owned();
+            let detail =
+                "the host has lost its record, and whether it ran nobody can say".to_owned();
             vec![
                 Report::Ended {
                     detail: detail.clone(),

@@ -1,5 +1,6 @@
 //! The one place where the recovery core is called and where its records are made.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::time::Duration;
 
@@ -42,20 +43,24 @@ impl Around {
         }
     }
 
-    /// The view of the fleet: what is in flight and a pause are the newest, storms may be a moment old.
-    fn view(&self, states: &[HostState], site: &Site, now: Time) -> FleetView {
+    /// The view of the fleet: what is in flight and a pause are the newest; storms and loads may be a
+    /// moment old, and are of the states with all that is `stored`.
+    pub(crate) fn view<'a>(
+        &self,
+        states: &[HostState],
+        stored: impl FnOnce() -> Vec<Cow<'a, HostState>>,
+        site: &Site,
+        now: Time,
+    ) -> FleetView {
         let mut newest = self.newest.borrow_mut();
         let fresh = newest
             .as_ref()
             .is_some_and(|(at, _)| now.since(*at) < VIEW_FRESH);
         if !fresh {
-            let view = FleetView::new(
-                states.iter(),
-                &self.fleet,
-                &site.inventory,
-                &site.policy,
-                now,
-            );
+            let stored = stored();
+            let stored = stored.iter().map(AsRef::as_ref);
+            let (inventory, policy) = (&site.inventory, &site.policy);
+            let view = FleetView::new(stored, &self.fleet, inventory, policy, now);
             *newest = Some((now, view));
         }
         let slow = newest
@@ -74,20 +79,19 @@ impl Around {
     }
 }
 
-/// Decides about one host. `states` are those of the whole fleet.
+/// Decides about one host of the site.
 pub(crate) fn decide(
-    states: &[HostState],
-    host: usize,
+    state: &HostState,
     evidence: &Evidence,
-    (around, site): (&Around, &Site),
+    fleet: &FleetView,
+    (site, host): (&Site, usize),
     now: Time,
 ) -> Decision {
-    let fleet = around.view(states, site, now);
     let of_host = policy::Site {
         host: site.entry(host),
         policy: &site.policy,
     };
-    decide::decide(&states[host], evidence, &fleet, of_host, now)
+    decide::decide(state, evidence, fleet, of_host, now)
 }
 
 /// Every host's state and the fleet's, from nothing.

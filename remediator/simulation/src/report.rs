@@ -1,6 +1,6 @@
 //! What a campaign came to, as a table for people and as JSON for machines.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use serde::Serialize;
@@ -42,6 +42,8 @@ pub struct Report {
     pub starts: u64,
     /// Pairs of values of two knobs that occurred together, and all there are.
     pub pairs: (usize, usize),
+    /// The first episodes with an early page, by their seeds.
+    pub early_seeds: BTreeSet<u64>,
     /// All incidents.
     pub all: Figures,
     /// Those of each value of each knob.
@@ -117,6 +119,7 @@ impl Report {
             events: tally.events,
             starts: tally.starts,
             pairs: (tally.pairs.len(), Tally::pairs_possible()),
+            early_seeds: tally.early_seeds.clone(),
             all: Figures::of(&tally.all),
             by_knob,
             pages: tally
@@ -157,8 +160,8 @@ impl Report {
         }
         if all.pages_early > 0 {
             beyond.push(format!(
-                "{} pages for want of an observation before their time; none is the limit",
-                all.pages_early
+                "{} pages for want of an observation before their time, with the seeds {:?}; none is the limit",
+                all.pages_early, self.early_seeds
             ));
         }
         if self.pairs.0 < self.pairs.1 {

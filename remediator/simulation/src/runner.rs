@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use nshield::{Esn, ModuleNumber};
 use vcm_recovery::guard::{Guard, HostView, decision_stale};
-use vcm_recovery::ids::{AttemptId, Epoch};
+use vcm_recovery::ids::{AttemptId, Epoch, ObservationId};
 use vcm_recovery::observation::{HardserverLook, Observation};
 use vcm_recovery::step::Step;
 use vcm_recovery::tier::Rung;
@@ -164,6 +164,8 @@ pub struct Runner {
     knob: Knob,
     dice: Dice,
     journals: BTreeMap<AttemptId, Journal>,
+    /// The looks that the remediator may decide on.
+    looks: BTreeSet<ObservationId>,
     highest_epoch: Epoch,
     lock: Option<AttemptId>,
     judging: Option<(Order, Time, Fate)>,
@@ -191,6 +193,7 @@ impl Runner {
             knob,
             dice,
             journals: BTreeMap::new(),
+            looks: BTreeSet::new(),
             highest_epoch: Epoch(0),
             lock: None,
             judging: None,
@@ -202,6 +205,18 @@ impl Runner {
     #[must_use]
     pub fn reachable(&self, world: &World, now: Time) -> bool {
         world.hosts[self.host].up && self.unreachable_until.is_none_or(|until| now >= until)
+    }
+
+    /// Keeps the look that the remediator has asked for.
+    pub(crate) fn keep(&mut self, look: ObservationId) {
+        self.looks.insert(look);
+    }
+
+    /// Its state directory is lost: it is as on the first day.
+    fn forget(&mut self) {
+        self.journals.clear();
+        self.looks.clear();
+        self.highest_epoch = Epoch(0);
     }
 
     /// Takes an order in.
@@ -340,15 +355,23 @@ impl Runner {
         }
     }
 
-    /// Makes sure that an attempt never starts, unless it has.
-    pub(crate) fn tombstone(&mut self, attempt: AttemptId, epoch: Epoch) -> Option<Status> {
+    /// Makes sure that an attempt never starts, unless it has; or neither it nor the look it was
+    /// decided on is known.
+    pub(crate) fn tombstone(
+        &mut self,
+        attempt: AttemptId,
+        decided_on: ObservationId,
+        epoch: Epoch,
+    ) -> Option<Status> {
         if epoch < self.highest_epoch {
             return None;
         }
         self.highest_epoch = epoch;
-        self.journals
-            .entry(attempt)
-            .or_insert_with(Journal::tombstone);
+        if self.looks.contains(&decided_on) {
+            self.journals
+                .entry(attempt)
+                .or_insert_with(Journal::tombstone);
+        }
         Some(self.result(attempt))
     }
 

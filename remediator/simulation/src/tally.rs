@@ -10,6 +10,9 @@ use crate::checker::{IncidentResult, Way};
 use crate::episode::Episode;
 use crate::knobs::{Knobs, Setting};
 
+/// How many seeds of episodes with an early page a stream of episodes remembers.
+const SEEDS_MAX: usize = 5;
+
 /// Counts of incidents.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -53,6 +56,8 @@ pub struct Tally {
     pub starts: u64,
     /// All incidents.
     pub all: Counts,
+    /// The first episodes with a page for want of an observation before its time, by their seeds.
+    pub early_seeds: BTreeSet<u64>,
     /// Those of the episodes that drew this value.
     pub by_setting: BTreeMap<Setting, Counts>,
     /// Pages by reason.
@@ -91,6 +96,9 @@ impl Tally {
         self.sheds += u64::try_from(episode.checker().sheds()).unwrap_or(0);
         for result in episode.checker().results() {
             self.all.add(result);
+            if result.early_pages > 0 && self.early_seeds.len() < SEEDS_MAX {
+                self.early_seeds.insert(episode.seed);
+            }
             for setting in settings {
                 self.by_setting.entry(*setting).or_default().add(result);
             }
@@ -124,6 +132,7 @@ impl Tally {
         add_all(&mut self.beyond_two, &other.beyond_two);
         self.shadows += other.shadows;
         self.sheds += other.sheds;
+        self.early_seeds.extend(&other.early_seeds);
         self.pairs.extend(other.pairs.iter().copied());
     }
 

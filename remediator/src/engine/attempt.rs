@@ -159,30 +159,31 @@ impl Actor {
         let open = &self.state.attempts;
         self.accepted
             .retain(|id| open.get(id).is_some_and(Attempt::unsettled));
-        let running: Vec<(AttemptId, Target, bool)> = self
+        let running: Vec<(Intent, bool)> = self
             .state
             .unsettled()
             .filter(|attempt| attempt.unreported() && !attempt.interrupted)
             .map(|attempt| {
-                (
-                    attempt.intent.attempt,
-                    attempt.intent.target.clone(),
-                    attempt.accepted || self.accepted.contains(&attempt.intent.attempt),
-                )
+                let id = attempt.intent.attempt;
+                let accepted = attempt.accepted || self.accepted.contains(&id);
+                (attempt.intent.clone(), accepted)
             })
             .collect();
-        for (attempt, target, accepted) in running {
-            let status = self.host.runner.result(attempt).await;
-            let status = match status {
+        for (intent, accepted) in running {
+            let attempt = intent.attempt;
+            let runner = &self.host.runner;
+            let status = match runner.result(attempt).await {
                 Ok(Status::NotFound) if !accepted => {
-                    self.host.runner.tombstone(attempt, self.caller()).await
+                    runner
+                        .tombstone(attempt, intent.observation, self.caller())
+                        .await
                 }
                 status => status,
             };
             match status {
                 Ok(status) => {
                     for report in reports_of(status) {
-                        self.report(attempt, &target, report).await?;
+                        self.report(attempt, &intent.target, report).await?;
                     }
                 }
                 Err(error) => {
@@ -300,7 +301,8 @@ fn reports_of(status: Status) -> Vec<Report> {
             }]
         }
         Status::NotFound => {
-            let detail = "the host accepted it and has no record of it any more".to_owned();
+            let detail =
+                "the host has lost its record, and whether it ran nobody can say".to_owned();
             vec![
                 Report::Ended {
                     detail: detail.clone(),

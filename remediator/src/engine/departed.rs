@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use vcm_recovery::ids::{AttemptId, HostName};
+use vcm_recovery::ids::{AttemptId, HostName, ObservationId};
 use vcm_recovery::inventory::HostEntry;
 use vcm_recovery::observation::Observation;
 use vcm_recovery::policy::Mode;
@@ -61,7 +61,12 @@ impl HostRunner for Departed {
         Box::pin(async { Err(HostRunnerError::NotListed) })
     }
 
-    fn tombstone(&self, _attempt: AttemptId, _caller: Caller) -> Call<'_, Status> {
+    fn tombstone(
+        &self,
+        _attempt: AttemptId,
+        _decided_on: ObservationId,
+        _caller: Caller,
+    ) -> Call<'_, Status> {
         Box::pin(async { Err(HostRunnerError::NotListed) })
     }
 }

@@ -1,398 +1,23 @@
 //! The engine in virtual time: a store in memory, a scripted host runner, the real decisions.
 
-use std::collections::BTreeMap;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use nshield::{ModuleNumber, ModuleState};
+use nshield::ModuleNumber;
 use tokio::time::Instant;
-use vcm_recovery::attempt::{Outcome, Report};
-use vcm_recovery::event::{Change, Entry};
-use vcm_recovery::ids::{AttemptId, Epoch, ObservationId, StoreId};
-use vcm_recovery::inventory::{HostEntry, Kind, ModuleEntry, Target};
-use vcm_recovery::observation::{
-    HardserverLook, ModuleLook, NetworkLook, OBSERVATION_SCHEMA, Observation, SourceStatus,
-    Sources, StopSign,
-};
+use vcm_recovery::attempt::Outcome;
+use vcm_recovery::event::{Change, LoadClass};
+use vcm_recovery::ids::{AttemptId, Epoch};
 use vcm_recovery::page::PageReason;
-use vcm_recovery::policy::{Budgets, Mode};
-use vcm_recovery::step::Platform;
+use vcm_recovery::policy::{AlertRule, LoadPolicy, Scope};
 use vcm_recovery::tier::{Rung, Tier};
-use vcm_recovery::time::Time;
 
 use super::*;
-use crate::host::document::{Answer, Status};
-use crate::host::fence::{Caller, Newest};
-use crate::host_client::{Call, HostRunnerError, Order};
-use crate::store::chain::ChainHead;
-use crate::store::ownership::NotOwner;
-use crate::store::{Pending, Reservation, StoreIdentity};
+use crate::host::document::Status;
+use crate::host::fence::Newest;
+use bench::{Bench, Script, number, script, target};
 
-/// The runtime's own time, so that paused tests need no waiting.
-#[derive(Debug)]
-struct RuntimeClock(Instant);
-
-impl Clock for RuntimeClock {
-    fn now(&self) -> Time {
-        Time::from_millis(1_000_000_000).after(self.0.elapsed())
-    }
-}
-
-/// A store in memory that can be told to fail.
-struct MemoryStore {
-    clock: Arc<RuntimeClock>,
-    events: Mutex<Vec<Event>>,
-    fails: AtomicBool,
-}
-
-impl MemoryStore {
-    fn push(&self, entries: Vec<Entry>) -> Result<Vec<Event>, StoreError> {
-        if self.fails.load(Ordering::SeqCst) {
-            return Err(StoreError::NotCommitted);
-        }
-        let mut events = self.events.lock().unwrap();
-        let mut stored = Vec::new();
-        for entry in entries {
-            let seq = u64::try_from(events.len()).unwrap() + 1;
-            let event = Event {
-                seq,
-                schema: 1,
-                time: self.clock.now(),
-                epoch: Epoch(1),
-                entry,
-            };
-            events.push(event.clone());
-            stored.push(event);
-        }
-        Ok(stored)
-    }
-}
-
-impl Store for MemoryStore {
-    fn identity(&self) -> StoreIdentity {
-        StoreIdentity {
-            store_id: StoreId::from_bits(1),
-            epoch: Epoch(1),
-        }
-    }
-
-    fn ownership(&self) -> Result<(), NotOwner> {
-        Ok(())
-    }
-
-    fn head(&self) -> Pending<'_, ChainHead> {
-        Box::pin(async { Err(StoreError::Closed) })
-    }
-
-    fn accept(&self, _facts: Vec<Fact>) -> Pending<'_, Vec<Event>> {
-        Box::pin(async { Ok(Vec::new()) })
-    }
-
-    fn append(&self, entries: Vec<Entry>) -> Pending<'_, Vec<Event>> {
-        Box::pin(async move { self.push(entries) })
-    }
-
-    fn reserve(&self, entry: Entry, _budgets: Budgets) -> Pending<'_, Reservation> {
-        Box::pin(async move { Ok(Reservation::Reserved(self.push(vec![entry])?)) })
-    }
-
-    fn accounts_for(&self, attempt: AttemptId, _ordered_by: Epoch) -> Pending<'_, bool> {
-        let events = self.events.lock().unwrap();
-        let known = events.iter().any(|event| {
-            let of = &event.entry.change;
-            matches!(of, Change::IntentReserved(intent) if intent.attempt == attempt)
-        });
-        Box::pin(async move { Ok(known) })
-    }
-
-    fn keep_observation(&self, _host: &HostName, _seen: &Observation) -> Pending<'_, ()> {
-        Box::pin(async { Ok(()) })
-    }
-
-    fn load(&self) -> Pending<'_, Loaded> {
-        Box::pin(async {
-            let mut loaded = Loaded::default();
-            for event in self.events.lock().unwrap().iter() {
-                match event.entry.host.clone() {
-                    Some(name) => loaded
-                        .hosts
-                        .entry(name.clone())
-                        .or_insert_with(|| HostState::new(name))
-                        .apply(event),
-                    None => loaded.fleet.apply(event),
-                }
-            }
-            Ok(loaded)
-        })
-    }
-
-    fn events_after(&self, _seq: u64, _limit: u32) -> Pending<'_, Vec<Event>> {
-        Box::pin(async { Ok(self.events.lock().unwrap().clone()) })
-    }
-}
-
-/// A host runner that does what the script says.
-#[derive(Debug, Default)]
-struct Script {
-    orders: Vec<Order>,
-    resumes: Vec<AttemptId>,
-    tombstones: Vec<AttemptId>,
-    /// What `result` says of any attempt, once it was ordered.
-    status: Option<Status>,
-    /// The order is lost on its way, or its answer on the way back.
-    answers: bool,
-    /// What the host has accepted last.
-    newest: Option<Newest>,
-    looks: u32,
-    failed: bool,
-    look_takes: Duration,
-    looking: bool,
-}
-
-#[derive(Debug)]
-struct ScriptedRunner(Mutex<Script>);
-
-fn lost<T>() -> Result<T, HostRunnerError> {
-    Err(HostRunnerError::NotEnded { verb: "run" })
-}
-
-impl HostRunner for ScriptedRunner {
-    fn observe(&self) -> Call<'_, Observation> {
-        let mut script = self.0.lock().unwrap();
-        script.looks += 1;
-        script.looking = true;
-        let seen = seen(script.failed, script.looks);
-        let takes = script.look_takes;
-        Box::pin(async move {
-            if !takes.is_zero() {
-                tokio::time::sleep(takes).await;
-            }
-            self.0.lock().unwrap().looking = false;
-            Ok(seen)
-        })
-    }
-
-    fn newest(&self) -> Call<'_, Option<Newest>> {
-        let newest = self.0.lock().unwrap().newest;
-        Box::pin(async move { Ok(newest) })
-    }
-
-    fn run(&self, order: Order) -> Call<'_, Answer> {
-        let mut script = self.0.lock().unwrap();
-        script.orders.push(order);
-        let answer = if script.answers {
-            Ok(Answer::Accepted)
-        } else {
-            lost()
-        };
-        Box::pin(async { answer })
-    }
-
-    fn result(&self, _attempt: AttemptId) -> Call<'_, Status> {
-        let status = self
-            .0
-            .lock()
-            .unwrap()
-            .status
-            .clone()
-            .unwrap_or(Status::NotFound);
-        Box::pin(async { Ok(status) })
-    }
-
-    fn resume(&self, attempt: AttemptId, _caller: Caller) -> Call<'_, Answer> {
-        let mut script = self.0.lock().unwrap();
-        script.resumes.push(attempt);
-        script.status = Some(Status::Running);
-        Box::pin(async { Ok(Answer::Accepted) })
-    }
-
-    fn tombstone(&self, attempt: AttemptId, _caller: Caller) -> Call<'_, Status> {
-        self.0.lock().unwrap().tombstones.push(attempt);
-        Box::pin(async { Ok(Status::Tombstoned) })
-    }
-}
-
-fn number() -> ModuleNumber {
-    ModuleNumber::try_from(1).unwrap()
-}
-
-fn seen(failed: bool, looks: u32) -> Observation {
-    let ok = SourceStatus::Ok;
-    let look = ModuleLook {
-        state: if failed {
-            ModuleState::Failed
-        } else {
-            ModuleState::Operational
-        },
-        printed: String::new(),
-        esn: "1A2B-05E0-D947".parse().ok(),
-        hardware_ok: Some(true),
-        connection_ok: None,
-        kind: Some(Kind::Vcm),
-        objects: None,
-        uptime: None,
-        load_percent: None,
-        path: None,
-        hold: None,
-        network: NetworkLook::Echo {
-            sent: 5,
-            replies: 5,
-        },
-    };
-    Observation {
-        schema: OBSERVATION_SCHEMA,
-        observation_id: ObservationId::from_bits(u128::from(looks)),
-        boot_id: "boot".to_owned(),
-        started_boottime: 0,
-        finished_boottime: 0,
-        sources: Sources {
-            enquiry: ok.clone(),
-            enquiry_server: SourceStatus::NotAsked,
-            stattree: ok.clone(),
-            socket: ok,
-        },
-        hardserver: HardserverLook::Up,
-        complete: true,
-        modules: BTreeMap::from([(number(), look)]),
-        clients: None,
-        hardserver_uptime: None,
-        stop: StopSign::None,
-        hold: None,
-        pause: None,
-        host_uptime: None,
-        service_check: None,
-        max_tier: Tier::Clear,
-    }
-}
-
-struct Bench {
-    store: Arc<MemoryStore>,
-    runner: Arc<ScriptedRunner>,
-    parts: EngineParts,
-    engine: Engine,
-    door: Arc<Door>,
-}
-
-fn target() -> Target {
-    Target::module("tenant-1".parse().unwrap(), number())
-}
-
-impl Bench {
-    async fn start(script: Script) -> Self {
-        let clock = Arc::new(RuntimeClock(Instant::now()));
-        let events = Mutex::new(Vec::new());
-        let fails = AtomicBool::new(false);
-        let store = Arc::new(MemoryStore {
-            clock: Arc::clone(&clock),
-            events,
-            fails,
-        });
-        let runner = Arc::new(ScriptedRunner(Mutex::new(script)));
-        let name = target().host;
-        let module = ModuleEntry {
-            esn: "1A2B-05E0-D947".parse().ok(),
-            kind: Kind::Vcm,
-            hsm: None,
-            name: None,
-        };
-        let entry = HostEntry {
-            name: name.clone(),
-            instance: None,
-            platform: Platform::Linux,
-            mode: None,
-            modules: BTreeMap::from([(number(), module)]),
-        };
-        let parts = EngineParts {
-            store: Arc::clone(&store) as Arc<dyn Store>,
-            board: Arc::new(Board::default()),
-            clock,
-            inventory: Arc::new(Inventory {
-                hosts: BTreeMap::from([(name.clone(), entry)]),
-            }),
-            policy: Arc::new(Policy {
-                mode: Mode::Act,
-                ..Policy::default()
-            }),
-            runners: BTreeMap::from([(name, Arc::clone(&runner) as Arc<dyn HostRunner>)]),
-            load_hook: None,
-            surroundings: Surroundings::new(Arc::default()),
-            last_time: None,
-            on_event: Arc::new(|_, _| {}),
-        };
-        let engine = Engine::start(parts.clone()).await.unwrap();
-        let door = engine.door();
-        Self {
-            store,
-            runner,
-            parts,
-            engine,
-            door,
-        }
-    }
-
-    /// The same store and host, a new process.
-    async fn restart(&mut self) {
-        self.engine = Engine::start(self.parts.clone()).await.unwrap();
-        self.door = self.engine.door();
-    }
-
-    /// Lets time pass, with the alert delivered again every minute.
-    async fn run(&self, minutes: u32) {
-        for _ in 0..minutes {
-            self.deliver(true);
-            tokio::time::sleep(Duration::from_secs(60)).await;
-        }
-    }
-
-    fn deliver(&self, firing: bool) {
-        let now = self.parts.clock.now();
-        let fact = Fact {
-            fingerprint: "00000000000000aa".parse().unwrap(),
-            name: "VcmFailed".to_owned(),
-            target: target(),
-            tier: Some(Tier::Retry),
-            lowered: None,
-            firing,
-            starts_at: Time::from_millis(1),
-            ends_at: (!firing).then_some(now),
-            delivered_at: now,
-        };
-        self.door.deliver(vec![fact], Vec::new());
-    }
-
-    fn script<T>(&self, change: impl FnOnce(&mut Script) -> T) -> T {
-        change(&mut self.runner.0.lock().unwrap())
-    }
-
-    fn orders(&self) -> usize {
-        self.script(|script| script.orders.len())
-    }
-
-    fn outcomes(&self) -> Vec<Outcome> {
-        let events = self.store.events.lock().unwrap();
-        let settled = |event: &Event| {
-            if let Change::AttemptReported {
-                report: Report::Settled { outcome, .. },
-                ..
-            } = &event.entry.change
-            {
-                Some(*outcome)
-            } else {
-                None
-            }
-        };
-        events.iter().filter_map(settled).collect()
-    }
-}
-
-fn script(answers: bool) -> Script {
-    Script {
-        answers,
-        failed: true,
-        ..Script::default()
-    }
-}
+mod bench;
 
 #[tokio::test(start_paused = true)]
 async fn alert_leads_to_one_order_that_is_reserved_first_and_verified_afterwards() {
@@ -463,6 +88,18 @@ async fn order_that_never_arrived_is_tombstoned_before_another_is_given() {
     assert_eq!(tombstones[0], orders[0].attempt);
     assert!(orders.len() >= 2);
     assert_ne!(orders[0].attempt, orders[1].attempt);
+}
+
+#[tokio::test(start_paused = true)]
+async fn attempt_of_which_a_host_without_its_record_knows_nothing_may_have_run() {
+    let lost = Script {
+        forgetful: true,
+        ..script(false)
+    };
+    let bench = Bench::start(lost).await;
+    bench.run(6).await;
+    assert_eq!(bench.outcomes()[0], Outcome::Unknown);
+    assert_eq!(bench.orders(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -571,6 +208,47 @@ async fn alert_that_ends_during_a_look_does_not_permit_what_is_decided_on_it() {
     bench.deliver(false);
     tokio::time::sleep(Duration::from_secs(300)).await;
     assert_eq!(bench.orders(), 0);
+}
+
+/// The actor that it was delivered to is busy for as long as a look takes.
+#[tokio::test(start_paused = true)]
+async fn what_is_stored_counts_for_the_whole_fleet_before_its_own_host_has_taken_it_in() {
+    let bench = Bench::start(script(true)).await;
+    bench.script(|script| script.look_takes = Duration::from_secs(40));
+    bench.run(1).await;
+    while !bench.script(|script| script.looking) {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let load = LoadPolicy {
+        threshold_percent: 90,
+        restore_below_percent: 70,
+        hold: Duration::from_secs(600),
+        max_shed: Duration::from_secs(7_200),
+        hook: false,
+    };
+    let rule = AlertRule {
+        tier: Tier::Load,
+        scope: Scope::Module,
+    };
+    let mut policy = (*bench.parts.policy).clone();
+    policy.load = Some(load);
+    policy.alerts.insert("HsmLoadHigh".to_owned(), rule);
+    let asks = EngineParts {
+        policy: Arc::new(policy),
+        ..bench.parts.clone()
+    };
+    assert!(asks.fleet_view(asks.clock.now()).loads.hsms.is_empty());
+    bench.deliver_alert("HsmLoadHigh", Tier::Load, true);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(bench.script(|script| script.looking));
+    let loads = asks.fleet_view(asks.clock.now()).loads;
+    assert!(
+        loads
+            .hsms
+            .values()
+            .any(|load| load.class == LoadClass::High),
+        "{loads:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,15 +1,18 @@
 //! What a decision needs beyond the states: watchdog, silences, ownership; and the view of the fleet
 //! put together from all of it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use vcm_recovery::fleet::load::Loads;
 use vcm_recovery::fleet::storm::Storms;
 use vcm_recovery::fleet::{FleetView, Ownership, Silences};
+use vcm_recovery::ids::HostName;
+use vcm_recovery::state::HostState;
 use vcm_recovery::time::Time;
 
-use super::EngineParts;
+use super::{EngineParts, Mailbox};
 use crate::webhook::Watchdog;
 
 /// Storms and loads are put together anew at most this often: over a large fleet that takes
@@ -27,6 +30,8 @@ pub struct Surroundings {
     pub ownership: Arc<dyn Fn() -> Ownership + Send + Sync>,
     /// The newest storms and loads.
     pub(super) newest: Arc<Newest>,
+    /// What the webhook has stored and the actors have not taken in yet.
+    pub(super) mail: Arc<RwLock<BTreeMap<HostName, Arc<Mailbox>>>>,
 }
 
 /// The part of the view that is not put together for each decision.
@@ -42,6 +47,7 @@ impl Surroundings {
             silences: Arc::new(|_| Silences::NotAsked),
             ownership: Arc::new(|| Ownership::Ours),
             newest: Arc::default(),
+            mail: Arc::default(),
         }
     }
 }
@@ -76,10 +82,31 @@ impl EngineParts {
         {
             return (storms.clone(), loads.clone());
         }
-        let (hosts, fleet) = (self.board.all(), self.board.fleet());
+        let (mut hosts, fleet) = (self.board.all(), self.board.fleet());
+        self.take_in_mail(&mut hosts);
         let hosts = hosts.iter().map(AsRef::as_ref);
         let view = FleetView::new(hosts, &fleet, &self.inventory, &self.policy, now);
         *newest = Some((now, view.storms.clone(), view.loads.clone()));
         (view.storms, view.loads)
+    }
+
+    /// What is stored counts for every host at once. The actor that it was delivered to takes it in
+    /// when its look or its order is over, which may be a minute later.
+    fn take_in_mail(&self, hosts: &mut [Arc<HostState>]) {
+        let mail = &self.surroundings.mail;
+        let mail = mail.read().unwrap_or_else(PoisonError::into_inner);
+        for state in hosts {
+            let Some(mailbox) = mail.get(&state.host) else {
+                continue;
+            };
+            mailbox.shown(|facts, events| {
+                if facts.is_empty() && events.is_empty() {
+                    return;
+                }
+                let state = Arc::make_mut(state);
+                facts.iter().for_each(|fact| state.deliver(fact));
+                events.iter().for_each(|event| state.apply(event));
+            });
+        }
     }
 }

@@ -21,7 +21,7 @@ use super::observe::{self, Depth, kept};
 use super::pin::{self, Reason};
 use super::sudoers::{self, UserName};
 use super::{fence, result, resume, run, tombstone};
-use order::{ConfigArgs, DetachedArgs, KnownArgs, ResultArgs, RunArgs};
+use order::{ConfigArgs, DetachedArgs, KnownArgs, ResultArgs, RunArgs, TombstoneArgs};
 
 /// Exit code for a configuration that is wrong.
 const EXIT_CONFIG: u8 = 78;
@@ -49,7 +49,7 @@ enum HostCommand {
     /// Finishes every open critical section of this host, as at boot; answers when it is done.
     ResumeOpen(ConfigArgs),
     /// Makes sure that an attempt never starts, unless it already has.
-    Tombstone(KnownArgs),
+    Tombstone(TombstoneArgs),
     /// Has this host obey another store, when the one that it obeys is lost for good. Only as root on
     /// the host itself, and never while an attempt or its critical section is open.
     Pin(PinArgs),
@@ -158,9 +158,10 @@ impl HostCommand {
                 print(&result::reported(&config.state_dir, attempt)?)?;
             }
             Self::Tombstone(arguments) => {
-                let config = HostConfig::load(&arguments.config.file)?;
-                let (attempt, caller) = (arguments.attempt, arguments.caller());
-                let status = tombstone::tombstone(&config.state_dir, attempt, caller)?;
+                let TombstoneArgs { known, observation } = arguments;
+                let config = HostConfig::load(&known.config.file)?;
+                let (attempt, caller) = (known.attempt, known.caller());
+                let status = tombstone::tombstone(&config.state_dir, attempt, observation, caller)?;
                 print(&Reported::new(attempt, status))?;
             }
             Self::Pin(arguments) => pin(&arguments)?,

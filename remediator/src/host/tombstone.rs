@@ -3,12 +3,16 @@
 //! Who creates the journal decides: either `host run` does, and the attempt is known, or this does,
 //! and it never starts. No lock is needed for that, so that a host that is busy with another
 //! attempt can answer.
+//!
+//! That there is no journal shows only that none is there now. It shows that the attempt never
+//! started if this is still the state directory of when it was decided: the look it was decided on
+//! has to be kept here, as it has to be for the order itself.
 
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use vcm_recovery::ids::{AttemptId, Epoch};
+use vcm_recovery::ids::{AttemptId, Epoch, ObservationId};
 
 use super::document::Status;
 use super::fence::{self, Caller, FenceError};
@@ -16,6 +20,7 @@ use super::journal::record::Record;
 use super::journal::story::fold;
 use super::journal::{Journal, JournalError};
 use super::lock::HostLock;
+use super::observe::kept::{self, KeptError};
 use super::result::{self, ResultError};
 
 /// Why an attempt could not be ruled out.
@@ -36,25 +41,34 @@ pub enum TombstoneError {
     /// The tombstone could not be kept.
     #[error("the tombstone could not be kept")]
     Journal(#[from] JournalError),
+    /// Whether the look that the attempt was decided on is kept here cannot be told.
+    #[error(transparent)]
+    Kept(#[from] KeptError),
     /// Nobody knows what became of the attempt.
     #[error(transparent)]
     Result(#[from] ResultError),
 }
 
-/// Rules an attempt out. Returns [`Status::Tombstoned`] if it never started, and else what became
-/// of it.
+/// Rules an attempt out that was decided on the look `decided_on`. Returns [`Status::Tombstoned`] if
+/// it never started, and else what became of it; [`Status::NotFound`], and nothing is ruled out, if
+/// neither it nor the look is known here.
 ///
 /// # Errors
 /// If nobody knows, or it could not be made durable.
 pub fn tombstone(
     state_dir: &Path,
     attempt: AttemptId,
+    decided_on: ObservationId,
     caller: Caller,
 ) -> Result<Status, TombstoneError> {
     fence::admit(state_dir, caller)?;
     // Two at a time would write their records in the same place.
     let _alone = alone(state_dir)?;
     let Caller { epoch, .. } = caller;
+    if !kept::knows(state_dir, decided_on)? {
+        // An order that comes later finds no look either, and is refused.
+        return known(state_dir, attempt, epoch);
+    }
     match Journal::create(state_dir, attempt) {
         Ok(mut journal) => {
             journal.append(Record::Tombstoned { epoch })?;

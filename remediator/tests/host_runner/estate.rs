@@ -268,7 +268,12 @@ impl Estate {
         ])
     }
 
+    /// Rules an attempt out that was decided on the newest look that the host keeps.
     pub(crate) fn tombstone(&self, attempt: &str) -> Said {
+        self.tombstone_decided_on(attempt, &self.newest_kept())
+    }
+
+    pub(crate) fn tombstone_decided_on(&self, attempt: &str, observation: &str) -> Said {
         self.host(&[
             "tombstone",
             "--attempt",
@@ -277,7 +282,16 @@ impl Estate {
             "5",
             "--store",
             STORE,
+            "--observation",
+            observation,
         ])
+    }
+
+    fn newest_kept(&self) -> String {
+        let kept = fs::read_dir(self.path().join("state/observations")).unwrap();
+        let names = kept.map(|entry| entry.unwrap().path());
+        let newest = names.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()));
+        newest.max().unwrap()
     }
 
     /// Waits until the attempt has the status, and returns its result.

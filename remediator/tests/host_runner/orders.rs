@@ -99,7 +99,9 @@ fn a_foreign_store_can_neither_rule_out_nor_resume_nor_raise_the_epoch() {
         "--store",
         foreign,
     ];
-    let tombstone = estate.host(&[&["tombstone"], &asks[..]].concat());
+    let decided_on = estate.observe();
+    let names_it = ["--observation", &decided_on];
+    let tombstone = estate.host(&[&["tombstone"], &asks[..], &names_it].concat());
     assert_eq!(tombstone.code, Some(1));
     assert!(tombstone.text("error").contains("pinned"));
     let resume = estate.host(&[&["resume"], &asks[..]].concat());
@@ -260,6 +262,28 @@ fn a_broken_journal_is_an_error_and_keeps_everything_else_from_starting() {
     assert_eq!(estate.resume(&attempt(1)).text("answer"), "refused");
     assert_eq!(estate.tombstone(&attempt(1)).code, Some(1));
     assert_eq!(estate.changes().len(), 1);
+}
+
+/// The disk was replaced, or somebody cleaned up: that there is no journal says nothing.
+#[test]
+fn a_host_that_has_lost_its_record_rules_nothing_out_and_takes_no_order_of_before() {
+    let estate = Estate::new();
+    let decided_on = estate.observe();
+    let said = estate.run_on(&decided_on, &attempt(1), "retry", &[]);
+    assert_eq!(said.text("answer"), "accepted");
+    estate.comes_to(&attempt(1), "ended", SOON);
+    fs::remove_dir_all(estate.path().join("state")).unwrap();
+    let said = estate.tombstone_decided_on(&attempt(1), &decided_on);
+    assert_eq!(said.text("status"), "not_found", "{}", said.document);
+    assert!(!estate.journal(&attempt(1)).exists());
+    estate.set("failed");
+    let late = estate.run_on(&decided_on, &attempt(1), "retry", &[]);
+    assert_eq!(late.text("answer"), "refused", "{}", late.document);
+    assert_eq!(estate.changes(), ["nopclearfail -m1 -r"]);
+    // With what was decided since it is as ever.
+    let decided_on = estate.observe();
+    let said = estate.tombstone_decided_on(&attempt(2), &decided_on);
+    assert_eq!(said.text("status"), "tombstoned", "{}", said.document);
 }
 
 #[test]

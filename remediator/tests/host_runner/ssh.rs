@@ -195,7 +195,10 @@ async fn a_host_is_looked_at_ordered_and_asked_over_ssh() {
     assert_eq!(newest.map(|newest| newest.attempt), Some(id(1)));
     let again = runner.run(order).await.unwrap();
     assert!(matches!(again, Answer::Refused { .. }), "{again:?}");
-    let tombstone = runner.tombstone(id(2), caller()).await.unwrap();
+    let tombstone = runner
+        .tombstone(id(2), seen.observation_id, caller())
+        .await
+        .unwrap();
     assert!(matches!(tombstone, Status::Tombstoned), "{tombstone:?}");
     let resumed = runner.resume(id(2), caller()).await.unwrap();
     assert!(matches!(resumed, Answer::Refused { .. }), "{resumed:?}");

@@ -102,7 +102,12 @@ impl HostRunner for ScriptedRunner {
         Box::pin(async { Ok(Answer::Accepted) })
     }
 
-    fn tombstone(&self, _attempt: AttemptId, _caller: Caller) -> Call<'_, Status> {
+    fn tombstone(
+        &self,
+        _attempt: AttemptId,
+        _decided_on: ObservationId,
+        _caller: Caller,
+    ) -> Call<'_, Status> {
         Box::pin(async { Ok(Status::Tombstoned) })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use vcm_recovery::attempt::{Outcome, Report};
+use vcm_recovery::attempt::{Intent, Outcome, Report};
 use vcm_recovery::decide::{Decision, Proposal};
 use vcm_recovery::event::Change;
 use vcm_recovery::ids::AttemptId;
@@ -147,37 +147,34 @@ impl Episode {
             .collect();
         self.actor(host)?.accepted.retain(|id| open.contains(id));
         let known = self.actor(host)?.accepted.clone();
-        let running: Vec<(AttemptId, Target, bool)> = self
+        let running: Vec<(Intent, bool)> = self
             .state(host)?
             .unsettled()
             .filter(|attempt| attempt.unreported() && !attempt.interrupted)
             .map(|attempt| {
-                (
-                    attempt.intent.attempt,
-                    attempt.intent.target.clone(),
-                    attempt.accepted || known.contains(&attempt.intent.attempt),
-                )
+                let accepted = attempt.accepted || known.contains(&attempt.intent.attempt);
+                (attempt.intent.clone(), accepted)
             })
             .collect();
-        for (attempt, target, accepted) in running {
-            let Some(status) = self.status(host, attempt, accepted) else {
+        for (intent, accepted) in running {
+            let Some(status) = self.status(host, &intent, accepted) else {
                 continue;
             };
             for report in reports_of(status) {
-                self.report(host, attempt, &target, report)?;
+                self.report(host, intent.attempt, &intent.target, report)?;
             }
         }
         Ok(())
     }
 
-    fn status(&mut self, host: usize, attempt: AttemptId, accepted: bool) -> Option<Status> {
+    fn status(&mut self, host: usize, intent: &Intent, accepted: bool) -> Option<Status> {
         if !self.runners[host].reachable(&self.world, self.now()) {
             return None;
         }
-        let status = self.runners[host].result(attempt);
+        let status = self.runners[host].result(intent.attempt);
         if status == Status::NotFound && !accepted {
             let epoch = self.store.epoch();
-            return self.runners[host].tombstone(attempt, epoch);
+            return self.runners[host].tombstone(intent.attempt, intent.observation, epoch);
         }
         Some(status)
     }

@@ -191,7 +191,9 @@ impl Episode {
         match outside {
             Outside::Dies => self.crash("it was killed"),
             Outside::Starts => self.start(),
-            Outside::StandsStill(until) => self.stands_still_until = Some(until),
+            Outside::StandsStill(until) => {
+                self.stands_still_until = self.stands_still_until.max(Some(until));
+            }
             Outside::Alertmanager(true) => self.alertmanager_starts(),
             Outside::Alertmanager(false) => self.alertmanager.stop(),
             Outside::PrometheusForgets => {
@@ -264,7 +266,6 @@ impl Episode {
     fn make_peace(&mut self) {
         self.peace = true;
         self.denied = false;
-        self.stands_still_until = None;
         self.store.full = false;
         for host in 0..self.world.hosts.len() {
             self.runners[host].unreachable_until = None;

@@ -83,7 +83,9 @@ impl Runner {
             self.lock = None;
         }
         let forgotten = journal.fate == Fate::Forgets && matches!(journal.stage, Stage::Ended(_));
-        if !forgotten {
+        if forgotten {
+            self.forget();
+        } else {
             self.journals.insert(attempt, journal);
         }
         outputs

@@ -106,6 +106,17 @@ pub(super) struct KnownArgs {
     store: StoreId,
 }
 
+/// Which attempt is to be ruled out, and who asks.
+#[derive(Debug, Args)]
+pub(super) struct TombstoneArgs {
+    #[command(flatten)]
+    pub(super) known: KnownArgs,
+    /// The observation that it was decided on, a UUID. A host that does not keep it says nothing of
+    /// an attempt that it does not know.
+    #[arg(long)]
+    pub(super) observation: ObservationId,
+}
+
 /// The arguments of the command that a detached process runs for.
 #[derive(Debug, Args)]
 pub(super) struct DetachedArgs<T: Args> {

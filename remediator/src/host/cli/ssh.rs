@@ -145,7 +145,10 @@ mod tests {
                 "result",
             ),
             (format!("resume {known}"), "resume"),
-            (format!("tombstone {known}"), "tombstone"),
+            (
+                format!("tombstone {known} --observation 01935bd4-0f3a-7c11-8000-000000000002"),
+                "tombstone",
+            ),
         ] {
             let read = parsed(&command, &config()).unwrap();
             let shown = format!("{read:?}").to_lowercase();

@@ -82,6 +82,16 @@ pub fn load(state_dir: &Path, id: ObservationId) -> Result<Observation, KeptErro
         .ok_or(KeptError::Corrupt { path })
 }
 
+/// Whether an observation is kept, whatever is in it.
+///
+/// # Errors
+/// If that cannot be told.
+pub fn knows(state_dir: &Path, id: ObservationId) -> Result<bool, KeptError> {
+    let path = path(state_dir, id);
+    path.try_exists()
+        .map_err(|source| KeptError::Read { path, source })
+}
+
 fn directory(state_dir: &Path) -> PathBuf {
     state_dir.join("observations")
 }

@@ -1,4 +1,4 @@
-use vcm_recovery::ids::{Epoch, StoreId};
+use vcm_recovery::ids::{Epoch, ObservationId, StoreId};
 
 use super::*;
 use crate::host::document::Status;
@@ -6,7 +6,8 @@ use crate::host::fence::{self, Caller, FenceError};
 use crate::host::journal::record::Record;
 use crate::host::journal::{Journal, known};
 use crate::host::kernel::Moment;
-use crate::host::{result, tombstone};
+use crate::host::result;
+use crate::host::tombstone::{self, TombstoneError};
 
 const CALLER: Caller = Caller {
     epoch: Epoch(1),
@@ -63,12 +64,16 @@ fn only_what_is_over_and_old_goes_and_its_id_stays() {
     assert!(super::directory(state_dir).join("notes").exists());
     let again = Journal::create(state_dir, id(1));
     assert!(matches!(again, Err(JournalError::Known { .. })));
-    let Status::Refused(refusal) = tombstone::tombstone(state_dir, id(2), CALLER).unwrap() else {
+    let Status::Refused(refusal) = ruled_out(state_dir, id(2)).unwrap() else {
         panic!("what ended is not ruled out");
     };
     assert_eq!(refusal.reason, "the 2. was refused: ü");
     assert_eq!(prune_after(state_dir, LATER), 0);
     assert_eq!(load(state_dir).unwrap().len(), 2);
+}
+
+fn ruled_out(state_dir: &Path, attempt: AttemptId) -> Result<Status, TombstoneError> {
+    tombstone::tombstone(state_dir, attempt, ObservationId::from_bits(0), CALLER)
 }
 
 #[test]
