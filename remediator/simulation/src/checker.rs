@@ -5,32 +5,30 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use nshield::{ModuleNumber, ModuleState};
-use vcm_recovery::approval::Choice;
-use vcm_recovery::attempt::{Intent, Outcome, Report};
-use vcm_recovery::control::Resolved;
-use vcm_recovery::event::{Change, Event};
+use vcm_recovery::attempt::{Intent, Outcome};
 use vcm_recovery::evidence::Look;
 use vcm_recovery::ids::{AttemptId, Epoch, HostName, HsmName, IncidentId, RequestId};
-use vcm_recovery::incident::Standing;
 use vcm_recovery::inventory::Target;
-use vcm_recovery::observation::{HardserverLook, NetworkLook, Observation};
 use vcm_recovery::page::PageReason;
 use vcm_recovery::state::HostState;
-use vcm_recovery::step::Step;
 use vcm_recovery::tier::Rung;
 use vcm_recovery::time::Time;
-use vcm_recovery::verdict::Verdict;
 
 use crate::alerting::{About, Rule, Told};
 use crate::knobs::{Knobs, Setting};
 use crate::site::Site;
-use crate::world::{Place, World};
+use crate::world::World;
 
+mod effect;
 mod liveness;
 mod load;
 mod result;
 mod safety;
+mod shown;
+mod stored;
+
+use effect::Truth;
+use shown::Shown;
 
 pub use result::{IncidentResult, Way};
 
@@ -113,14 +111,6 @@ struct Known {
     began: Option<Time>,
 }
 
-/// What a look showed, as far as it is judged.
-#[derive(Clone, Debug)]
-struct Shown {
-    hardserver: Option<HardserverLook>,
-    complete: bool,
-    modules: BTreeMap<ModuleNumber, (ModuleState, NetworkLook, Option<bool>)>,
-}
-
 /// An attempt from its reservation on.
 #[derive(Clone, Debug)]
 struct Followed {
@@ -162,14 +152,6 @@ struct Section {
     attempt: AttemptId,
     worked: Duration,
     cleared: bool,
-}
-
-/// What was true of a host right before a command was started on it.
-#[derive(Clone, Debug)]
-pub(crate) struct Truth {
-    host: usize,
-    works: Vec<bool>,
-    heals_at: Vec<Option<Time>>,
 }
 
 impl Checker {
@@ -312,243 +294,6 @@ impl Checker {
         })
     }
 
-    /// Something was stored.
-    pub(crate) fn stored(&mut self, event: &Event, world: &World) {
-        let target = event.entry.target.clone();
-        match (&event.entry.change, target) {
-            (Change::IncidentOpened(_), Some(target)) => self.opened(&target, event),
-            (Change::IncidentClosed(closing), Some(target)) => {
-                if let Some(mut open) = self.open.remove(&target) {
-                    open.result.close(closing, event.time);
-                    self.results.push(open.result);
-                }
-                let left = self.pages.keys().any(|(about, _)| *about == target);
-                self.require(!left, "L1", || {
-                    format!("a page of {target} outlives its incident")
-                });
-            }
-            (Change::IntentReserved(intent), Some(_)) => self.reserved(intent, event.time),
-            (Change::AttemptReported { attempt, report }, Some(_)) => {
-                self.reported(*attempt, report, event.time)
-            }
-            (Change::PageRaised { reason, .. }, Some(target)) => {
-                self.page_raised(target, *reason, event.time)
-            }
-            (Change::PageCleared { reason, .. }, Some(target)) => {
-                let worked = self.worked;
-                if let Some(open) = self.open.get_mut(&target) {
-                    open.quiet_since = worked;
-                    open.result.page_ends(*reason, event.time);
-                }
-                self.pages.remove(&(target, *reason));
-            }
-            (Change::HumanResolved(resolution), Some(target)) => {
-                if resolution.what == Resolved::Reopened
-                    && let Some(open) = self.open.get_mut(&target)
-                {
-                    open.calls = 0;
-                }
-            }
-            (Change::Paused(_), _) => self.paused = true,
-            (Change::Resumed(_), _) => self.paused = false,
-            (Change::Held(hold), Some(target)) => {
-                self.holds.insert(target, hold.until);
-            }
-            (Change::Released(_), Some(target)) => {
-                self.holds.remove(&target);
-            }
-            (Change::LoadShed(order), None) => self.load_shed(order),
-            (Change::PageRaised { reason, hsm, .. }, None) => {
-                self.load_pages
-                    .extend(hsm.clone().map(|hsm| (hsm, *reason)));
-            }
-            (Change::PageCleared { reason, hsm }, None) => {
-                if let Some(hsm) = hsm.clone() {
-                    self.load_pages.remove(&(hsm, *reason));
-                }
-            }
-            (Change::ApprovalAnswered { request, answer }, Some(target)) => {
-                if let Choice::Approve(rung) = answer.choice {
-                    self.approved
-                        .insert((target.host, *request), (rung, event.time));
-                }
-            }
-            (Change::ApprovalExpired { request, .. }, Some(target)) => {
-                self.approved.remove(&(target.host, *request));
-            }
-            (Change::FleetShareReleased { attempt }, _) => {
-                self.released.insert(*attempt);
-            }
-            (Change::Decided(ruling), Some(target)) => {
-                let worked = self.worked;
-                if let Some(open) = self.open.get_mut(&target) {
-                    let skips = |verdict: &Verdict| matches!(verdict, Verdict::Skip(_));
-                    let skipped = ruling.verdicts.iter().filter(|given| skips(&given.verdict));
-                    open.skipped = skipped.map(|given| given.rung).collect();
-                    let ready = matches!(ruling.standing, Standing::Ready(_));
-                    open.ready_since = ready.then(|| open.ready_since.unwrap_or(worked));
-                }
-            }
-            _ => {}
-        }
-        let _ = world;
-    }
-
-    fn page_raised(&mut self, target: Target, reason: PageReason, now: Time) {
-        let open = self.open.get_mut(&target);
-        let age = open.map(|open| {
-            open.result.page(reason, now);
-            now.since(open.opened_at)
-        });
-        let looks = self.site.index(&target.host).map(|host| &self.looks[host]);
-        let told = |shown: &&(Time, Shown)| {
-            shown.1.complete && shown.1.hardserver == Some(HardserverLook::Up)
-        };
-        let newest = looks.and_then(|looks| looks.back()).map(|(at, ..)| *at);
-        let good = looks
-            .and_then(|looks| looks.iter().rev().find(told))
-            .map(|(at, ..)| *at);
-        let age = age.map(|age| good.map_or(age, |good| age.min(now.since(good))));
-        let looked = newest.is_some_and(|newest| now.since(newest) <= UNKNOWN_PAGED);
-        let due = looked && age.is_some_and(|age| age >= UNKNOWN_PAGED);
-        let early = reason == PageReason::ObservationUnknown && !due;
-        if let Some(open) = self.open.get_mut(&target) {
-            open.result.early_pages += usize::from(early);
-            open.calls += usize::from(!AT_ONCE.contains(&reason));
-            let calls = open.calls;
-            self.require(calls <= CALLS, "pages", || {
-                format!("{target} calls for the {calls}. time: {}", reason.as_str())
-            });
-        }
-        self.pages.insert((target, reason), now);
-    }
-
-    fn opened(&mut self, target: &Target, event: &Event) {
-        let Some(id) = event.entry.incident.clone() else {
-            self.require(false, "L1", || format!("an incident of {target} has no id"));
-            return;
-        };
-        let known = self.open.contains_key(target);
-        self.require(!known, "L1", || {
-            format!("two incidents of {target} are open")
-        });
-        let open = Open {
-            result: IncidentResult::new(id.clone(), event.time),
-            id,
-            opened_at: event.time,
-            first_failed_at: None,
-            quiet_since: self.worked,
-            well_since: None,
-            ready_since: None,
-            skipped: BTreeSet::new(),
-            calls: 0,
-        };
-        self.open.insert(target.clone(), open);
-        // What was seen right before counts for it, if it is as new as evidence may be.
-        let Some(host) = self.site.index(&target.host) else {
-            return;
-        };
-        let recent = self.looks[host]
-            .back()
-            .filter(|(at, ..)| event.time.since(*at) <= EVIDENCE);
-        let failed = recent.is_some_and(|(_, shown)| {
-            shown.failed(target.module) && (target.module.is_some() || self.proven_down(host))
-        });
-        if let Some(open) = self.open.get_mut(target).filter(|_| failed) {
-            open.first_failed_at = Some(event.time);
-        }
-    }
-
-    fn reported(&mut self, attempt: AttemptId, report: &Report, now: Time) {
-        let worked = self.worked;
-        let Some(followed) = self.attempts.get_mut(&attempt) else {
-            self.require(false, "S11", || {
-                format!("a report of {attempt}, which has no intent")
-            });
-            return;
-        };
-        if matches!(report, Report::Ended { .. }) {
-            followed.ended_worked = followed.ended_worked.or(Some(worked));
-        }
-        if let Report::Settled { outcome, .. } = report {
-            let is_final = followed
-                .outcome
-                .is_some_and(|known| known != Outcome::Unknown);
-            if is_final {
-                return;
-            }
-            followed.outcome = Some(*outcome);
-            followed.settled_at = Some(now);
-            let never = matches!(outcome, Outcome::Refused | Outcome::Cancelled);
-            let started = followed.first_step_at.is_some();
-            self.require(!(never && started), "S2", || {
-                format!("{attempt} has started and is settled as {outcome:?}: it counts for no cap")
-            });
-        }
-        for open in self.open.values_mut() {
-            open.quiet_since = worked;
-        }
-    }
-
-    /// The host has accepted an attempt on a look of its own.
-    pub(crate) fn accepted_on(&mut self, attempt: AttemptId, seen: &Observation, now: Time) {
-        let held = seen.hold.is_some() || seen.pause.is_some();
-        if let Some(followed) = self.attempts.get_mut(&attempt) {
-            followed.accepted_on = Some((now, Shown::of(seen), held));
-        }
-    }
-
-    pub(crate) fn truth_before(&self, world: &World, host: usize, _now: Time) -> Truth {
-        let places = (0..world.hosts[host].modules.len()).map(|slot| Place { host, slot });
-        Truth {
-            host,
-            works: places.clone().map(|place| world.works(place)).collect(),
-            heals_at: places.map(|place| world.module(place).heals_at).collect(),
-        }
-    }
-
-    pub(crate) fn set_truth(&mut self, truth: Truth) {
-        self.truth = Some(truth);
-    }
-
-    /// A vendor's command was started.
-    pub(crate) fn effect(
-        &mut self,
-        (host, attempt): (usize, AttemptId),
-        step: Step,
-        place: Option<Place>,
-        now: Time,
-    ) {
-        self.judge_effect(host, attempt, step, now);
-        let truth = self.truth.take().filter(|truth| truth.host == host);
-        let Some(followed) = self.attempts.get_mut(&attempt) else {
-            return;
-        };
-        if followed.first_step_at.is_some() {
-            return;
-        }
-        followed.first_step_at = Some(now);
-        let rung = followed.intent.rung;
-        let incident = followed.intent.incident.clone();
-        let times = self.site.policy.rung(rung);
-        let within = now.after(times.settle + times.verify);
-        let unnecessary = truth.zip(place).is_some_and(|(truth, place)| {
-            truth.works[place.slot] || truth.heals_at[place.slot].is_some_and(|at| at <= within)
-        });
-        let of_incident = self.open.values_mut().find(|open| open.id == incident);
-        let result = match of_incident {
-            Some(open) => Some(&mut open.result),
-            None => self
-                .results
-                .iter_mut()
-                .rev()
-                .find(|result| result.id == incident),
-        };
-        if let Some(result) = result {
-            result.acts.push((rung, unnecessary));
-        }
-    }
-
     /// What a start of the program has folded must be what was accepted.
     pub(crate) fn folded(&mut self, states: &[HostState]) {
         let facts: usize = states.iter().map(|state| state.facts.len()).sum();
@@ -577,45 +322,6 @@ impl Checker {
             });
             if let Some(open) = self.open.remove(&target) {
                 self.results.push(open.result);
-            }
-        }
-    }
-}
-
-impl Shown {
-    fn nothing() -> Self {
-        Self {
-            hardserver: None,
-            complete: false,
-            modules: BTreeMap::new(),
-        }
-    }
-
-    fn of(seen: &Observation) -> Self {
-        let module = |look: &vcm_recovery::observation::ModuleLook| {
-            (look.state, look.network.clone(), look.hardware_ok)
-        };
-        Self {
-            hardserver: Some(seen.hardserver),
-            complete: seen.complete,
-            modules: seen
-                .modules
-                .iter()
-                .map(|(number, look)| (*number, module(look)))
-                .collect(),
-        }
-    }
-
-    /// Whether it shows the target failed.
-    fn failed(&self, module: Option<ModuleNumber>) -> bool {
-        let up = self.hardserver == Some(HardserverLook::Up) && self.complete;
-        match module {
-            None => self.hardserver == Some(HardserverLook::SuspectedDown),
-            Some(module) => {
-                up && self
-                    .modules
-                    .get(&module)
-                    .is_some_and(|(state, ..)| *state == ModuleState::Failed)
             }
         }
     }

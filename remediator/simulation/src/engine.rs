@@ -10,29 +10,24 @@ use vcm_recovery::attempt::{Outcome, Report};
 use vcm_recovery::command::HostOrder;
 use vcm_recovery::decide::{Action, Decision};
 use vcm_recovery::event::{Change, Entry, Event};
-use vcm_recovery::evidence::{Evidence, Look};
+use vcm_recovery::evidence::Evidence;
 use vcm_recovery::fleet::state::FleetState;
 use vcm_recovery::ids::AttemptId;
 use vcm_recovery::inventory::Target;
-use vcm_recovery::observation::Observation;
 use vcm_recovery::state::HostState;
 use vcm_recovery::time::Time;
 
 use crate::episode::{Episode, Happening};
-use crate::look;
 use crate::recovery::{self, Around};
-use crate::runner::Status;
 use crate::store::StoreError;
 
 mod attempt;
 mod fleet;
+mod looking;
 mod pace;
 
 use fleet::FleetActor;
 use pace::Pace;
-
-/// Looks at hosts that may be under way at once.
-const LOOKS_AT_ONCE: usize = 32;
 
 /// How long to wait before the store is asked again after an error.
 const STORE_RETRY: Duration = Duration::from_secs(1);
@@ -260,11 +255,6 @@ impl Episode {
         self.act(host, decision)
     }
 
-    fn may_look(&mut self, host: usize) -> Result<bool, Stop> {
-        let now = self.now();
-        Ok(self.actor(host)?.pace.allowed_at(now) <= now)
-    }
-
     /// Takes in what the webhook has delivered, and obeys what people have ordered.
     fn absorb(&mut self, host: usize) -> Result<(), Stop> {
         self.take_in_facts(host)?;
@@ -309,135 +299,6 @@ impl Episode {
             Ok(()) | Err(Stop::Store) => Ok(()),
             Err(Stop::Died) => Err(Stop::Died),
         }
-    }
-
-    /// Whether nothing can be decided before the host is looked at: after a start or a standstill, or
-    /// when the last look is of an incident long ago. Ruling on that would page for want of a look
-    /// that is about to be made.
-    fn looks_first(&mut self, host: usize) -> Result<bool, Stop> {
-        let now = self.now();
-        let limit = self.site.policy.evidence_max_age;
-        let state = self.state(host)?;
-        let steps_run = state.unsettled().any(|attempt| attempt.running());
-        let open = !state.incidents.is_empty();
-        let actor = self.actor(host)?;
-        let newest = actor.evidence.newest().map(|look| look.at);
-        let fresh = newest.is_some_and(|at| now.since(at) <= limit);
-        Ok(!steps_run && !fresh && (open || actor.look_wanted))
-    }
-
-    fn look_is_due(&mut self, host: usize, decision: &Decision) -> Result<bool, Stop> {
-        let now = self.now();
-        let steps_run = self
-            .state(host)?
-            .unsettled()
-            .any(|attempt| attempt.running());
-        let actor = self.actor(host)?;
-        let due = decision.next_wake.is_some_and(|at| at <= now);
-        let newest = actor.evidence.newest().map(|look| look.at);
-        let is_new = newest.is_some_and(|at| now.since(at) < LOOK_IS_NEW);
-        let wanted = actor.look_wanted || decision.proposal.is_some();
-        Ok(!steps_run && (due || (wanted && !is_new)))
-    }
-
-    fn queue_look(&mut self, host: usize, then: Then) -> Result<(), Stop> {
-        self.actor(host)?.stage = Stage::Looking(then);
-        let Some(running) = &mut self.running else {
-            return Err(Stop::Died);
-        };
-        if running.looking < LOOKS_AT_ONCE {
-            running.looking += 1;
-            self.begin_look(host);
-        } else {
-            running.waiting_to_look.push_back(host);
-        }
-        Ok(())
-    }
-
-    /// The host is looked at; what is seen may be what it looked like at the beginning or the end.
-    fn begin_look(&mut self, host: usize) {
-        let now = self.now();
-        let takes = if self.runners[host].reachable(&self.world, now) {
-            look::duration(&self.world, host, &mut self.looks)
-        } else {
-            Duration::from_secs(10)
-        };
-        let finished = now.after(takes);
-        let early = self
-            .looks
-            .per_cent(50)
-            .then(|| self.observe(host, now, finished));
-        let run = self.store.epoch();
-        self.queue.at(
-            finished,
-            Happening::Looked {
-                run,
-                host,
-                began: now,
-                early,
-            },
-        );
-    }
-
-    pub(crate) fn observe(
-        &mut self,
-        host: usize,
-        began: Time,
-        finished: Time,
-    ) -> Box<Result<Observation, String>> {
-        let denied = self.denied();
-        if !self.runners[host].reachable(&self.world, self.now()) {
-            return Box::new(Err("the host cannot be reached".to_owned()));
-        }
-        let at = (began, finished);
-        let seen = look::observe(&self.world, host, &mut self.looks, at, denied);
-        if let Ok(seen) = &seen {
-            self.runners[host].keep(seen.observation_id);
-        }
-        Box::new(seen)
-    }
-
-    /// A look has come in.
-    pub(crate) fn looked(
-        &mut self,
-        host: usize,
-        began: Time,
-        early: Option<Box<Result<Observation, String>>>,
-    ) {
-        if self.running.is_none() {
-            return;
-        }
-        let now = self.now();
-        let seen = early.unwrap_or_else(|| self.observe(host, began, now));
-        let look = Look {
-            at: now,
-            seen: *seen,
-        };
-        self.checker.looked(host, &look);
-        self.note(|| format!("looked at host {host}: {}", crate::history::look(&look)));
-        let Some(running) = &mut self.running else {
-            return;
-        };
-        running.looking -= 1;
-        let next = running.waiting_to_look.pop_front();
-        running.looking += usize::from(next.is_some());
-        let actor = &mut running.actors[host];
-        actor.pace.looked(now);
-        actor.look_wanted = false;
-        actor.evidence.push(look);
-        let stage = std::mem::replace(&mut actor.stage, Stage::Waiting);
-        if let Some(next) = next {
-            self.begin_look(next);
-        }
-        // What was delivered meanwhile counts for what is decided now.
-        let turn = self.absorb(host).and_then(|()| match stage {
-            Stage::Looking(Then::Decide) => self.decide_and_look(host),
-            Stage::Looking(Then::Act) | Stage::Waiting | Stage::Ordering { .. } => {
-                let decision = self.decide_and_record(host)?;
-                self.act(host, decision)
-            }
-        });
-        self.after_turn(host, turn);
     }
 
     fn decide_and_record(&mut self, host: usize) -> Result<Decision, Stop> {
@@ -594,46 +455,4 @@ fn frees_a_budget(change: &Change) -> bool {
             change,
             Change::HumanResolved(_) | Change::FleetShareReleased { .. }
         )
-}
-
-/// What a status means for the record; nothing while nothing has changed.
-fn reports_of(status: Status) -> Vec<Report> {
-    let settled = |outcome, reason: String| Report::Settled { outcome, reason };
-    match status {
-        Status::Running => Vec::new(),
-        Status::Refused(reason) => vec![settled(Outcome::Refused, reason)],
-        Status::Tombstoned => vec![settled(
-            Outcome::Cancelled,
-            "it never started on the host".to_owned(),
-        )],
-        Status::Ended(detail) => vec![Report::Ended { detail }],
-        Status::Interrupted {
-            section_open: true, ..
-        } => {
-            vec![Report::Interrupted {
-                detail: "cut short in its section".to_owned(),
-            }]
-        }
-        Status::Interrupted {
-            steps_started: 0, ..
-        } => {
-            vec![settled(
-                Outcome::Cancelled,
-                "it died before its first step".to_owned(),
-            )]
-        }
-        Status::Interrupted { .. } => vec![Report::Ended {
-            detail: "cut short".to_owned(),
-        }],
-        Status::NotFound => {
-            let detail =
-                "the host has lost its record, and whether it ran nobody can say".to_owned();
-            vec![
-                Report::Ended {
-                    detail: detail.clone(),
-                },
-                settled(Outcome::Unknown, detail),
-            ]
-        }
-    }
 }

@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use nshield::ModuleNumber;
 use vcm_recovery::event::{Change, Event};
 use vcm_recovery::fleet::load::LoadReport;
 use vcm_recovery::ids::{AttemptId, Epoch, RequestId};
@@ -19,7 +18,7 @@ use crate::engine::Running;
 use crate::history::History;
 use crate::knobs::{self, Knobs};
 use crate::queue::Queue;
-use crate::runner::{Answer, Bench, ORDER_DEADLINE, Order, Output, Phase, Runner};
+use crate::runner::{Answer, Phase, Runner};
 use crate::site::Site;
 use crate::store::Store;
 use crate::trouble::Trouble;
@@ -31,6 +30,7 @@ mod delivery;
 mod hook;
 mod plan;
 mod program;
+mod runners;
 
 /// When every episode begins. Some instant; nothing depends on which.
 pub(crate) const BEGINNING: Time = Time::from_millis(1_700_000_000_000);
@@ -422,90 +422,6 @@ impl Episode {
             && self.prometheus.firing().next().is_none()
     }
 
-    /// The runner of a host takes an order in.
-    pub(crate) fn run_order(&mut self, host: usize, order: Order) {
-        let attempt = order.attempt;
-        self.note(|| format!("order to host {host}: {} of attempt {attempt}", order.rung));
-        let bench = bench(&mut self.world, &self.site, self.queue.now(), self.denied);
-        let mut outputs = self.runners[host].run(order, &bench);
-        // Whatever happens to the host meanwhile: nobody waits longer.
-        outputs.push(Output::Answer(bench.now.after(ORDER_DEADLINE), None));
-        self.outputs(host, attempt, outputs);
-    }
-
-    fn runner_turn(&mut self, host: usize, attempt: AttemptId, phase: Phase) {
-        let before = self
-            .checker
-            .truth_before(&self.world, host, self.queue.now());
-        let mut bench = bench(&mut self.world, &self.site, self.queue.now(), self.denied);
-        let outputs = self.runners[host].turn(attempt, phase, &mut bench);
-        self.checker.set_truth(before);
-        self.outputs(host, attempt, outputs);
-    }
-
-    /// Finishes an open section.
-    pub(crate) fn resume_section(
-        &mut self,
-        host: usize,
-        attempt: AttemptId,
-        epoch: Option<Epoch>,
-    ) -> Answer {
-        let bench = bench(&mut self.world, &self.site, self.queue.now(), self.denied);
-        let (answer, outputs) = self.runners[host].resume(attempt, epoch, &bench);
-        self.note(|| format!("host {host} is asked to resume {attempt}: {answer:?}"));
-        self.outputs(host, attempt, outputs);
-        answer
-    }
-
-    fn boot_resume(&mut self, host: usize) {
-        if !self.world.hosts[host].up {
-            return;
-        }
-        for attempt in self.runners[host].left_open() {
-            self.resume_section(host, attempt, None);
-        }
-    }
-
-    fn outputs(&mut self, host: usize, attempt: AttemptId, outputs: Vec<Output>) {
-        let now = self.now();
-        let run = self.store.epoch();
-        for output in outputs {
-            match output {
-                Output::Answer(at, answer) => {
-                    if answer.is_some() {
-                        self.note(|| format!("host {host} answers {attempt}: {answer:?}"));
-                    }
-                    self.queue.at(
-                        at,
-                        Happening::Answered {
-                            run,
-                            host,
-                            attempt,
-                            answer,
-                        },
-                    );
-                }
-                Output::Next(at, phase) => {
-                    self.queue.at(
-                        at,
-                        Happening::Runner {
-                            host,
-                            attempt,
-                            phase,
-                        },
-                    );
-                }
-                Output::Effect(step, number) => {
-                    self.note(|| format!("COMMAND on host {host}: {step:?} of {attempt}"));
-                    let place =
-                        number.and_then(|number: ModuleNumber| self.world.numbered(host, number));
-                    self.checker.effect((host, attempt), step, place, now);
-                }
-                Output::AcceptedOn(seen) => self.checker.accepted_on(attempt, &seen, now),
-            }
-        }
-    }
-
     /// Shows the checker what was stored since `seq`, and people what concerns them.
     #[expect(
         clippy::wildcard_enum_match_arm,
@@ -552,15 +468,6 @@ impl Happening {
                 | Self::HookAnswered { .. }
                 | Self::Deliver(_)
         )
-    }
-}
-
-const fn bench<'a>(world: &'a mut World, site: &Site, now: Time, denied: bool) -> Bench<'a> {
-    Bench {
-        world,
-        now,
-        denied,
-        clear_wait: site.policy.clear_wait,
     }
 }
 

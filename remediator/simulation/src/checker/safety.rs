@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use nshield::{ModuleNumber, ModuleState};
 use vcm_recovery::attempt::{Intent, Outcome};
-use vcm_recovery::ids::AttemptId;
 use vcm_recovery::inventory::Target;
-use vcm_recovery::observation::{HardserverLook, NetworkLook};
+use vcm_recovery::observation::NetworkLook;
 use vcm_recovery::policy::Mode;
 use vcm_recovery::step::Step;
 use vcm_recovery::tier::{Rung, Tier};
 use vcm_recovery::time::Time;
 
-use super::{Checker, EVIDENCE, Followed, Section, Shown};
+use super::shown::Shown;
+use super::{Checker, Followed};
 use crate::alerting::Rule;
 use crate::knobs::{Load, Modes, Permitted};
 
@@ -411,7 +411,7 @@ impl Checker {
     }
 
     /// What a look must show for this rung to start.
-    fn judge_shown(&mut self, intent: &Intent, shown: &Shown, whose: &str) {
+    pub(super) fn judge_shown(&mut self, intent: &Intent, shown: &Shown, whose: &str) {
         let (rung, target) = (intent.rung, intent.target.clone());
         let failed = shown.failed(target.module);
         self.require(failed, "S1", || {
@@ -455,117 +455,6 @@ impl Checker {
             self.require(others.is_empty(), "S14", || {
                 format!("restart for {target} cuts healthy {others:?}")
             });
-        }
-    }
-
-    pub(super) fn judge_effect(&mut self, host: usize, attempt: AttemptId, step: Step, now: Time) {
-        let Some(followed) = self.attempts.get(&attempt).cloned() else {
-            self.require(false, "S11", || {
-                format!("{step:?} of {attempt}, which has no intent")
-            });
-            return;
-        };
-        let first = followed.first_step_at.is_none();
-        if first {
-            self.judge_first_step(&followed, now);
-        } else {
-            let again = matches!(
-                step,
-                Step::RetryModule(_) | Step::EnterMaintenance(_) | Step::RestartHardserver
-            );
-            self.require(!again, "S2", || {
-                format!("{step:?} of {attempt} a second time")
-            });
-        }
-        let epoch = followed.intent.epoch;
-        let highest = self.epochs[host];
-        self.require(!first || epoch >= highest, "S3", || {
-            format!("epoch {epoch} after {highest}")
-        });
-        self.epochs[host] = highest.max(epoch);
-        let numbers_fit = match step {
-            Step::RetryModule(n) | Step::EnterMaintenance(n) | Step::ClearModule(n) => {
-                followed.intent.target.module == Some(n)
-            }
-            Step::Wait(_)
-            | Step::RestartHardserver
-            | Step::StartHardserver
-            | Step::StopService
-            | Step::StartService => followed.intent.rung == Rung::Restart,
-        };
-        self.require(numbers_fit, "S6", || {
-            format!("{step:?} of an attempt on {}", followed.intent.target)
-        });
-        self.judge_section(host, attempt, step);
-    }
-
-    fn judge_first_step(&mut self, followed: &Followed, now: Time) {
-        let intent = &followed.intent;
-        let open = followed.outcome.is_none();
-        self.require(open, "S2", || {
-            format!(
-                "{} starts after it was settled as {:?}",
-                intent.attempt, followed.outcome
-            )
-        });
-        let Some((at, shown, held)) = &followed.accepted_on else {
-            self.require(false, "S1", || {
-                "a first step without a look of the host's own".to_owned()
-            });
-            return;
-        };
-        self.require(now.since(*at) <= EVIDENCE, "S1", || {
-            "the host's own look is too old".to_owned()
-        });
-        self.require(!held, "S12", || {
-            format!("{} starts on a held host", intent.attempt)
-        });
-        self.judge_shown(intent, shown, "the host's own look");
-    }
-
-    /// From `-M` on only `-c` of the same attempt runs on that host, until it is done.
-    fn judge_section(&mut self, host: usize, attempt: AttemptId, step: Step) {
-        let section = self.sections.get(&host).copied();
-        let foreign = section.is_some_and(|section| section.attempt != attempt);
-        self.require(!foreign, "S8", || {
-            format!("{step:?} of {attempt} inside another section")
-        });
-        match step {
-            Step::EnterMaintenance(_) => {
-                let worked = self.worked;
-                self.sections.insert(
-                    host,
-                    Section {
-                        attempt,
-                        worked,
-                        cleared: false,
-                    },
-                );
-            }
-            Step::ClearModule(_) => {
-                if let Some(section) = self.sections.get_mut(&host) {
-                    section.cleared = true;
-                }
-            }
-            Step::RetryModule(_)
-            | Step::Wait(_)
-            | Step::RestartHardserver
-            | Step::StartHardserver
-            | Step::StopService
-            | Step::StartService => {}
-        }
-    }
-}
-
-impl Shown {
-    /// Whether the look shows that the module answers the network; `None` where it does not tell.
-    fn answers(&self, number: ModuleNumber) -> Option<bool> {
-        self.hardserver
-            .filter(|look| *look != HardserverLook::PermissionDenied)?;
-        match &self.modules.get(&number)?.1 {
-            NetworkLook::Echo { sent: 5, replies } => Some(*replies > 0),
-            NetworkLook::Tcp { connected } => Some(*connected),
-            NetworkLook::Echo { .. } | NetworkLook::NotApplicable | NetworkLook::Unknown(_) => None,
         }
     }
 }

@@ -8,8 +8,9 @@ use vcm_recovery::event::Change;
 use vcm_recovery::ids::AttemptId;
 use vcm_recovery::inventory::Target;
 
-use super::{Stage, Stop, recovery, reports_of};
+use super::{Stage, Stop};
 use crate::episode::Episode;
+use crate::recovery;
 use crate::runner::{Answer, Order, Status};
 use crate::store::Reservation;
 
@@ -205,6 +206,48 @@ impl Episode {
                 }
                 Ok(())
             }
+        }
+    }
+}
+
+/// What a status means for the record; nothing while nothing has changed.
+fn reports_of(status: Status) -> Vec<Report> {
+    let settled = |outcome, reason: String| Report::Settled { outcome, reason };
+    match status {
+        Status::Running => Vec::new(),
+        Status::Refused(reason) => vec![settled(Outcome::Refused, reason)],
+        Status::Tombstoned => vec![settled(
+            Outcome::Cancelled,
+            "it never started on the host".to_owned(),
+        )],
+        Status::Ended(detail) => vec![Report::Ended { detail }],
+        Status::Interrupted {
+            section_open: true, ..
+        } => {
+            vec![Report::Interrupted {
+                detail: "cut short in its section".to_owned(),
+            }]
+        }
+        Status::Interrupted {
+            steps_started: 0, ..
+        } => {
+            vec![settled(
+                Outcome::Cancelled,
+                "it died before its first step".to_owned(),
+            )]
+        }
+        Status::Interrupted { .. } => vec![Report::Ended {
+            detail: "cut short".to_owned(),
+        }],
+        Status::NotFound => {
+            let detail =
+                "the host has lost its record, and whether it ran nobody can say".to_owned();
+            vec![
+                Report::Ended {
+                    detail: detail.clone(),
+                },
+                settled(Outcome::Unknown, detail),
+            ]
         }
     }
 }
