@@ -32,6 +32,9 @@ pub struct Incident {
     /// Our own first observation of the failure: the rungs' `not_before` counts from here. Of the
     /// newest one, where the target was healthy for long enough in between.
     pub first_failed_at: Option<Time>,
+    /// Since when no recorded look has shown the condition of the target; `None` when the newest does,
+    /// and when none was recorded since it was opened.
+    pub unseen_since: Option<Time>,
     /// When the network of the target was first seen bad, this time.
     pub network_bad_since: Option<Time>,
     /// When the first reply was seen after that.
@@ -267,6 +270,7 @@ impl Incident {
             esn: None,
             opened_at,
             first_failed_at: None,
+            unseen_since: None,
             network_bad_since: None,
             network_back_at: None,
             latch: None,
@@ -286,6 +290,8 @@ impl Incident {
     ///
     /// Returns whether it was seen failed for the first time, or again after health that held.
     pub(crate) fn observed(&mut self, condition: Condition, network: Network, at: Time) -> bool {
+        self.unseen_since =
+            (condition == Condition::Unknown).then(|| self.unseen_since.unwrap_or(at));
         let failed = condition == Condition::Failed;
         let anew = failed && self.health_held;
         let first_failure = failed && (anew || self.first_failed_at.is_none());

@@ -14,7 +14,7 @@ use crate::guard::Guard;
 use crate::ids::{AttemptId, Fingerprint, HostName, IncidentId, RequestId};
 use crate::incident::{Incident, IncidentState, Latch, Shadow, Standing};
 use crate::inventory::Target;
-use crate::observation::Network;
+use crate::observation::{Condition, Network};
 use crate::page::{Called, PageReason};
 use crate::policy::Policy;
 use crate::tier::Rung;
@@ -283,17 +283,17 @@ impl HostState {
 
     fn observed(&mut self, summary: &Summary, time: Time) {
         for (target, incident) in &mut self.incidents {
-            let seen = match target.module {
-                None => Some((summary.host, Network::NotApplicable)),
+            let (condition, network) = match target.module {
+                None => (summary.host, Network::NotApplicable),
                 Some(module) => summary
                     .modules
                     .iter()
                     .find(|seen| seen.module == module)
-                    .map(|seen| (seen.condition, seen.network)),
+                    .map_or((Condition::Unknown, Network::Unknown), |seen| {
+                        (seen.condition, seen.network)
+                    }),
             };
-            let first_failure = seen
-                .is_some_and(|(condition, network)| incident.observed(condition, network, time));
-            if first_failure {
+            if incident.observed(condition, network, time) {
                 let times = self.failures.entry(target.clone()).or_default();
                 times.retain(|&old| time.since(old) < FAILURE_MEMORY);
                 times.push(time);

@@ -75,6 +75,20 @@ pub(crate) fn number(n: u16) -> ModuleNumber {
     ModuleNumber::try_from(n).unwrap()
 }
 
+pub(crate) const fn bad_network() -> NetworkLook {
+    NetworkLook::Echo {
+        sent: 5,
+        replies: 0,
+    }
+}
+
+pub(crate) const fn good_network() -> NetworkLook {
+    NetworkLook::Echo {
+        sent: 5,
+        replies: 5,
+    }
+}
+
 pub(crate) fn giver() -> Giver {
     Giver {
         by: "ada".parse().unwrap(),

@@ -13,6 +13,7 @@ mod history;
 mod lab;
 mod observe;
 mod outcomes;
+mod pages;
 mod safety;
 mod scenarios;
 mod shown;

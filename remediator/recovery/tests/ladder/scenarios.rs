@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use nshield::ModuleState;
-use vcm_recovery::attempt::{Outcome, Report};
+use vcm_recovery::attempt::Outcome;
 use vcm_recovery::command::HostOrder;
-use vcm_recovery::decide::Action;
 use vcm_recovery::event::Change;
 use vcm_recovery::fleet::FleetView;
 use vcm_recovery::guard::Guard;
@@ -126,43 +125,6 @@ fn ceiling_of_retry_never_leads_to_a_restart() {
 }
 
 #[test]
-fn another_reason_to_look_calls_nobody_who_was_called_to_look() {
-    let mut lab = Lab::failed(1, 1, Cure::Nothing);
-    lab.run(7_200);
-    assert_eq!(lab.pages(), [PageReason::Stuck]);
-    lab.module(1).network = bad_network();
-    lab.run(1_200);
-    lab.module(1).network = good_network();
-    lab.visible = false;
-    lab.run(1_200);
-    lab.visible = true;
-    lab.run(3_600);
-    assert_eq!(lab.pages(), [PageReason::Stuck]);
-    assert_eq!(lab.count("PageRaised"), 1);
-    assert_eq!(lab.count("PageCleared"), 0);
-}
-
-#[test]
-fn who_was_called_to_look_is_called_once_more_to_take_over_and_no_third_time() {
-    let mut lab = Lab::failed(1, 1, Cure::Nothing);
-    lab.alerts.insert("VcmFailedLong", (Some(1), Tier::Restart));
-    lab.module(1).network = bad_network();
-    lab.run(900);
-    assert_eq!(lab.pages(), [PageReason::NetworkBad]);
-    lab.module(1).network = good_network();
-    lab.run(7_200);
-    assert_eq!(lab.pages(), [PageReason::Exhausted], "takes its place");
-    assert_eq!(lab.count("PageRaised"), 2);
-    lab.module(1).state = ModuleState::Maintenance;
-    lab.run(3_600);
-    assert_eq!(lab.count("PageRaised"), 2);
-    lab.module(1).state = ModuleState::Operational;
-    lab.run(600);
-    assert_eq!(lab.pages(), [], "no page outlives its incident");
-    assert_eq!(lab.state.incidents.len(), 0);
-}
-
-#[test]
 fn module_taken_out_of_the_inventory_is_paged_at_once_and_nothing_more_is_done_about_it() {
     let mut lab = Lab::failed(2, 1, Cure::Rung(Rung::Retry));
     lab.run(60);
@@ -247,55 +209,6 @@ fn single_suspicious_look_is_no_proof_that_the_hardserver_is_down() {
         lab.now = lab.now.after(TICK);
     }
     assert_eq!(lab.rungs(), []);
-}
-
-#[test]
-fn what_cannot_be_observed_is_not_acted_on_and_pages() {
-    let mut lab = Lab::failed(1, 1, Cure::Nothing);
-    lab.visible = false;
-    lab.run(290);
-    assert_eq!(lab.pages(), []);
-    lab.run(60);
-    assert_eq!(lab.pages(), [PageReason::ObservationUnknown]);
-    lab.run(7_200);
-    assert_eq!(lab.rungs(), []);
-}
-
-#[test]
-fn one_blind_look_pages_nobody_however_long_agreement_has_been_missing() {
-    let mut lab = Lab::failed(1, 1, Cure::Nothing);
-    lab.alerts.insert("VcmFailedLong", (Some(1), Tier::Restart));
-    lab.policy.restart.not_before = Duration::from_secs(3_600);
-    lab.run(330);
-    assert_eq!(lab.rungs(), [Rung::Retry], "the ladder stands at restart");
-    lab.visible = false;
-    lab.run(280);
-    assert_eq!(lab.pages(), []);
-    // One look that shows it: a second one has to agree, and the guard stands in the way as before.
-    lab.visible = true;
-    lab.run(21);
-    let blocked = &lab.incident(Some(1)).blocked;
-    assert!(blocked.contains_key(&Guard::ObservationUnknown));
-    lab.visible = false;
-    lab.run(290);
-    assert_eq!(lab.pages(), []);
-    lab.run(60);
-    assert_eq!(lab.pages(), [PageReason::ObservationUnknown]);
-}
-
-/// It stood still, or its machine did: what it saw last was good.
-#[test]
-fn a_program_that_comes_late_looks_first_and_pages_nobody() {
-    let mut lab = Lab::failed(1, 1, Cure::Nothing);
-    lab.run(60);
-    lab.now = lab.now.after(Duration::from_secs(1_200));
-    lab.decide();
-    assert_eq!(lab.pages(), []);
-    lab.visible = false;
-    lab.run(290);
-    assert_eq!(lab.pages(), []);
-    lab.run(60);
-    assert_eq!(lab.pages(), [PageReason::ObservationUnknown]);
 }
 
 #[test]
@@ -452,93 +365,6 @@ fn module_on_its_way_extends_the_window_and_never_counts_as_failed() {
     assert_eq!(lab.outcomes(), [Outcome::Unknown]);
 }
 
-/// The host runner waits for the end of `-M` without a limit, and people hear of it.
-#[test]
-fn clear_whose_first_command_does_not_end_is_paged_and_waited_for() {
-    let mut lab = Lab::failed(1, 1, Cure::Rung(Rung::Clear));
-    lab.permit_clear();
-    lab.alerts.insert("VcmFailedLong", (Some(1), Tier::Clear));
-    while lab.rungs().last() != Some(&Rung::Clear) {
-        lab.run(1);
-    }
-    let (attempt, target, ..) = lab.running.take().unwrap();
-    lab.run(85);
-    assert_eq!(lab.pages(), [], "its wait and 60 s are not over");
-    lab.run(15);
-    assert_eq!(lab.pages(), [PageReason::CriticalSection]);
-    lab.run(300);
-    assert_eq!(lab.pages(), [PageReason::CriticalSection]);
-    lab.effect(Rung::Clear);
-    let detail = "the module is operational".to_owned();
-    lab.report(attempt, &target, Report::Ended { detail });
-    lab.run(400);
-    assert_eq!(lab.closings(), [(Ending::Recovered, Actor::Automatic)]);
-    assert_eq!(lab.rungs(), [Rung::Retry, Rung::Restart, Rung::Clear]);
-    assert_eq!(lab.pages(), []);
-}
-
-#[test]
-fn interrupted_clear_is_resumed_and_nothing_else_is_started() {
-    let mut lab = Lab::failed(1, 1, Cure::Rung(Rung::Clear));
-    lab.permit_clear();
-    lab.alerts.insert("VcmFailedLong", (Some(1), Tier::Clear));
-    while lab.rungs().last() != Some(&Rung::Clear) {
-        lab.run(1);
-    }
-    let (attempt, target, ..) = lab.running.take().unwrap();
-    lab.report(
-        attempt,
-        &target,
-        Report::Interrupted {
-            detail: "died after -M".to_owned(),
-        },
-    );
-    for _ in 0..100 {
-        let decision = lab.turn();
-        assert_eq!(
-            decision.actions,
-            [(target.clone(), Action::Resume(attempt))]
-        );
-        assert_eq!(decision.proposal, None);
-        lab.now = lab.now.after(TICK);
-    }
-    assert_eq!(lab.incident_state(), Some(IncidentState::Critical));
-    assert_eq!(lab.pages(), [PageReason::CriticalSection]);
-    lab.report(attempt, &target, Report::Accepted);
-    lab.effect(Rung::Clear);
-    lab.report(
-        attempt,
-        &target,
-        Report::Ended {
-            detail: "resumed".to_owned(),
-        },
-    );
-    lab.run(200);
-    assert_eq!(lab.closings(), [(Ending::Recovered, Actor::Automatic)]);
-    assert_eq!(lab.rungs(), [Rung::Retry, Rung::Restart, Rung::Clear]);
-}
-
-#[test]
-fn refused_attempts_never_lead_on_and_page_after_the_third() {
-    let mut lab = Lab::failed(1, 1, Cure::Nothing);
-    lab.alerts.insert("VcmFailedLong", (Some(1), Tier::Restart));
-    for _ in 0..7_200 {
-        lab.turn();
-        if let Some((attempt, target, ..)) = lab.running.take() {
-            let reason = "hold: held".to_owned();
-            let report = Report::Settled {
-                outcome: Outcome::Refused,
-                reason,
-            };
-            lab.report(attempt, &target, report);
-        }
-        lab.now = lab.now.after(TICK);
-    }
-    assert!(lab.rungs().iter().all(|rung| *rung == Rung::Retry));
-    assert!(lab.rungs().len() < 20, "{} attempts", lab.rungs().len());
-    assert!(lab.pages().contains(&PageReason::HostRunner));
-}
-
 #[test]
 fn replay_of_the_events_gives_the_same_state() {
     let mut lab = Lab::failed(3, 1, Cure::Nothing);
@@ -582,22 +408,6 @@ fn tier_is_what_the_policy_permits_now_and_not_what_it_permitted_at_delivery() {
 }
 
 #[test]
-fn pages_and_verdicts_are_recorded_once_while_nothing_changes() {
-    let mut lab = Lab::failed(1, 1, Cure::Nothing);
-    lab.module(1).network = NetworkLook::Echo {
-        sent: 5,
-        replies: 0,
-    };
-    lab.policy.observe_interval = Duration::from_secs(30);
-    lab.run(3_600);
-    let kinds = lab.events.iter().map(|event| event.entry.change.kind());
-    let count = |kind: &str| kinds.clone().filter(|found| *found == kind).count();
-    assert_eq!(count("PageRaised"), 1);
-    assert_eq!(count("PageCleared"), 0);
-    assert!(count("Decided") <= 4, "{} rulings", count("Decided"));
-}
-
-#[test]
 fn restart_of_the_remediator_while_it_verifies_invents_nothing() {
     for heals in [true, false] {
         let mut lab = Lab::failed(1, 1, Cure::Nothing);
@@ -629,46 +439,6 @@ fn restart_of_the_remediator_while_it_verifies_invents_nothing() {
 }
 
 #[test]
-fn attempts_that_never_start_become_rare_and_page() {
-    let mut lab = Lab::failed(1, 1, Cure::Nothing);
-    for _ in 0..20_000 {
-        lab.turn();
-        if let Some((attempt, target, ..)) = lab.running.take() {
-            let reason = "it never started on the host".to_owned();
-            let report = Report::Settled {
-                outcome: Outcome::Cancelled,
-                reason,
-            };
-            lab.report(attempt, &target, report);
-        }
-        lab.now = lab.now.after(TICK);
-    }
-    assert!(lab.rungs().len() < 45, "{} attempts", lab.rungs().len());
-    assert!(lab.pages().contains(&PageReason::HostRunner));
-}
-
-#[test]
-fn trouble_that_is_never_a_clear_failure_pages_all_the_same() {
-    let mut offline = Lab::failed(1, 1, Cure::Nothing);
-    offline.module(1).state = ModuleState::Offline;
-    offline.run(3_600);
-    assert_eq!(offline.pages(), [PageReason::Stuck]);
-    assert_eq!(offline.rungs(), []);
-
-    let mut flickering = Lab::failed(1, 1, Cure::Nothing);
-    for turn in 0..3_600 {
-        flickering.module(1).state = if turn % 90 < 45 {
-            ModuleState::Unknown
-        } else {
-            ModuleState::Operational
-        };
-        flickering.turn();
-        flickering.now = flickering.now.after(TICK);
-    }
-    assert_eq!(flickering.pages(), [PageReason::Stuck]);
-}
-
-#[test]
 fn first_replies_after_a_loss_do_not_cut_the_wait_short() {
     let mut lab = Lab::failed(1, 1, Cure::Nothing);
     lab.module(1).network = NetworkLook::Echo {
@@ -684,16 +454,6 @@ fn first_replies_after_a_loss_do_not_cut_the_wait_short() {
     assert_eq!(lab.rungs(), []);
     lab.run(60);
     assert_eq!(lab.rungs(), [Rung::Retry]);
-}
-
-#[test]
-fn hardserver_that_does_not_answer_pages_as_that() {
-    let mut lab = Lab::failed(1, 1, Cure::Nothing);
-    lab.seen.hardserver = HardserverLook::Unresponsive;
-    lab.seen.complete = false;
-    lab.run(400);
-    assert_eq!(lab.pages(), [PageReason::HardserverUnresponsive]);
-    assert_eq!(lab.rungs(), []);
 }
 
 #[test]
@@ -789,63 +549,4 @@ fn third_incident_within_six_hours_is_flapping_and_is_left_to_people() {
     // Six hours later it may be tried again.
     lab.run(6 * 3_600);
     assert_eq!(lab.rungs().len(), 3);
-}
-
-#[test]
-fn page_whose_cause_comes_and_goes_is_raised_once() {
-    let mut lab = Lab::failed(2, 1, Cure::Nothing);
-    lab.module(1).network = bad_network();
-    lab.run(660);
-    assert_eq!(lab.pages(), [PageReason::NetworkBad]);
-    for _ in 0..10 {
-        lab.module(1).network = good_network();
-        lab.run(60);
-        lab.module(1).network = bad_network();
-        lab.run(60);
-    }
-    let raised = lab.events.iter().filter(|event| {
-        matches!(
-            event.entry.change,
-            Change::PageRaised {
-                reason: PageReason::NetworkBad,
-                ..
-            }
-        )
-    });
-    assert_eq!(raised.count(), 1);
-    // And it falls when the incident is over.
-    lab.module(1).network = good_network();
-    lab.module(1).state = ModuleState::Operational;
-    lab.run(400);
-    assert_eq!(lab.pages(), []);
-}
-
-#[test]
-fn page_for_a_network_that_cannot_be_known_outlives_a_look_that_fails() {
-    let mut lab = Lab::failed(1, 1, Cure::Nothing);
-    lab.module(1).network = NetworkLook::Unknown("permission denied".to_owned());
-    lab.run(660);
-    assert_eq!(lab.pages(), [PageReason::NetworkUnknown]);
-    for _ in 0..5 {
-        lab.visible = false;
-        lab.run(60);
-        lab.visible = true;
-        lab.run(60);
-    }
-    assert_eq!(lab.pages(), [PageReason::NetworkUnknown]);
-    assert_eq!(lab.count("PageRaised"), 1);
-}
-
-const fn bad_network() -> NetworkLook {
-    NetworkLook::Echo {
-        sent: 5,
-        replies: 0,
-    }
-}
-
-const fn good_network() -> NetworkLook {
-    NetworkLook::Echo {
-        sent: 5,
-        replies: 5,
-    }
 }
