@@ -25,6 +25,7 @@ pub mod host_client;
 pub mod load;
 pub mod metrics;
 pub mod outward;
+mod plain_path;
 pub mod store;
 mod told;
 pub mod web;

@@ -75,6 +75,21 @@ impl Outcome {
     }
 }
 
+/// Something that is asked of a state.
+pub type Is<M> = fn(&M, &<M as Model>::State) -> bool;
+
+/// The properties of a model: what must hold `always`, and what of the rest is `possible` in this estate.
+pub fn properties<M: Model>(
+    always: &[(&'static str, Is<M>)],
+    sometimes: &[(&'static str, Is<M>)],
+    possible: &[&'static str],
+) -> Vec<Property<M>> {
+    let always = always.iter().map(|&(name, is)| Property::always(name, is));
+    let asked = sometimes.iter().filter(|(name, _)| possible.contains(name));
+    let sometimes = asked.map(|&(name, is)| Property::sometimes(name, is));
+    always.chain(sometimes).collect()
+}
+
 /// Visits every state of `model` that can be reached, on `threads` threads. Stops early at the
 /// first violation only.
 ///

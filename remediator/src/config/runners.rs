@@ -9,6 +9,7 @@ use super::Runner;
 use super::checker::Checker;
 use super::raw::{self, Text};
 use crate::host_client::ssh::Ssh;
+use crate::plain_path::{OTHER_CHARACTERS, is_plain};
 
 /// Default of a single host's `runner.local.config_file`.
 const HOST_CONFIG: &str = "/etc/vcm-remediator/host.yaml";
@@ -105,11 +106,12 @@ impl Runners {
     }
 }
 
-/// A path that ssh takes as it stands: it splits its options at spaces and expands `%`, `~` and `$`.
+/// A path that ssh takes as it stands.
 fn ssh_path(checker: &mut Checker, key: &str, text: Option<&Text>, default: &str) -> PathBuf {
-    let fine = |c: char| c.is_ascii_alphanumeric() || "/._+-".contains(c);
-    if let Some(text) = text.filter(|text| !text.value.chars().all(fine)) {
-        let message = "has characters other than letters, digits and /._+-, which ssh may read in its own way";
+    if let Some(text) = text.filter(|text| !is_plain(&text.value)) {
+        let message = format!(
+            "has characters other than letters, digits and {OTHER_CHARACTERS}, which ssh may read in its own way"
+        );
         checker.problem_at(key, text, message);
     }
     checker.path(key, text, default)

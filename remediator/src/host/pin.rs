@@ -28,8 +28,8 @@ const SCHEMA: u32 = 1;
 /// The longest reason, in characters.
 const REASON_MAX: usize = 500;
 
-/// Set by sshd for what a forced command runs.
-const FORCED_COMMAND: &str = "SSH_ORIGINAL_COMMAND";
+/// Set by sshd for what a forced command runs, to what the client asked for.
+pub const FORCED_COMMAND: &str = "SSH_ORIGINAL_COMMAND";
 
 /// Why somebody moves the pin: text that is not blank.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -16,6 +16,7 @@ use vcm_recovery::step::{Hardserver, Platform, Program, Step};
 use vcm_recovery::tier::Rung;
 
 use super::config::HostConfig;
+use crate::plain_path::is_plain;
 
 /// sudo ends a command of ours that we may not end ourselves this long after its deadline.
 const BEYOND_DEADLINE: Duration = Duration::from_secs(10);
@@ -178,10 +179,8 @@ fn rule(
     )))
 }
 
-/// sudo reads paths with wildcards and escapes; a plain one means itself.
 fn plain(path: &Path) -> Result<&str, SudoersError> {
-    let fine = |c: char| c.is_ascii_alphanumeric() || "/._+-".contains(c);
-    let text = path.to_str().filter(|text| text.chars().all(fine));
+    let text = path.to_str().filter(|text| is_plain(text));
     text.ok_or_else(|| SudoersError::Path {
         path: path.to_owned(),
     })

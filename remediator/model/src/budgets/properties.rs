@@ -10,19 +10,15 @@ use vcm_recovery::tier::Rung;
 
 use super::state::{Note, Pc, State, Wrong};
 use super::{Estate, engine};
+use crate::check;
 use crate::scene::Module;
 use crate::ticks::at;
 
-type Is = fn(&Estate, &State) -> bool;
+type Is = check::Is<Estate>;
 
 /// Every property. What an estate of its kind cannot reach is not asked there.
 pub(super) fn properties(estate: &Estate) -> Vec<Property<Estate>> {
-    let always = ALWAYS.iter().map(|&(name, is)| Property::always(name, is));
-    let possible = SOMETIMES
-        .iter()
-        .filter(|(name, _)| estate.possible.contains(name));
-    let sometimes = possible.map(|&(name, is)| Property::sometimes(name, is));
-    always.chain(sometimes).collect()
+    check::properties(ALWAYS, SOMETIMES, &estate.possible)
 }
 
 /// The calm after which a failed module has been tried or a person is asked: an alert, a look, and

@@ -88,4 +88,9 @@ fn every_possibility_is_asked_in_some_estate() {
     let names = properties::SOMETIMES.iter().map(|(name, _)| *name);
     let never: Vec<&str> = names.filter(|name| !asked(name)).collect();
     assert_eq!(never, [""; 0]);
+    let possible = estates.iter().flat_map(|(_, estate)| &estate.possible);
+    for name in possible {
+        let known = properties::SOMETIMES.iter().any(|(known, _)| known == name);
+        assert!(known, "{name}");
+    }
 }

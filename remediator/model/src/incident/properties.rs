@@ -13,19 +13,15 @@ use vcm_recovery::tier::{Rung, Tier};
 
 use super::state::{JobAt, Note, Pc, State, Wrong};
 use super::{Estate, alerts, ghost};
+use crate::check;
 use crate::scene::{Hardserver, Module, Ping};
 use crate::ticks::{ago, at};
 
-type Is = fn(&Estate, &State) -> bool;
+type Is = check::Is<Estate>;
 
 /// Every property. What an estate of its kind cannot reach is not asked there.
 pub(super) fn properties(estate: &Estate) -> Vec<Property<Estate>> {
-    let always = ALWAYS.iter().map(|&(name, is)| Property::always(name, is));
-    let possible = SOMETIMES
-        .iter()
-        .filter(|(name, _)| estate.possible.contains(name));
-    let sometimes = possible.map(|&(name, is)| Property::sometimes(name, is));
-    always.chain(sometimes).collect()
+    check::properties(ALWAYS, SOMETIMES, &estate.possible)
 }
 
 /// The calm after which something must have been done: the longest time of the policy that starts

@@ -13,9 +13,7 @@ use clap::Parser;
 
 use super::HostCommand;
 use super::order::ConfigArgs;
-
-/// Where sshd says what the client asked for.
-const ORIGINAL_COMMAND: &str = "SSH_ORIGINAL_COMMAND";
+use crate::host::pin::FORCED_COMMAND;
 
 /// Longest command, in bytes. An order has about 400.
 const COMMAND_LENGTH_MAX: usize = 2048;
@@ -31,16 +29,14 @@ const COMMANDS: [&str; 6] = ["observe", "newest", "run", "result", "resume", "to
 pub(super) enum SshError {
     /// Nobody asked for a command.
     #[error(
-        "{ORIGINAL_COMMAND} is not set: this is the forced command of an SSH key, which gives no shell"
+        "{FORCED_COMMAND} is not set: this is the forced command of an SSH key, which gives no shell"
     )]
     NoCommand,
     /// It is too long, or not text.
     #[error("the command is longer than {COMMAND_LENGTH_MAX} bytes, or no text")]
     Unreadable,
     /// It is none of ours.
-    #[error(
-        "{0:?} is none of the commands of this key: observe, newest, run, result, resume and tombstone"
-    )]
+    #[error("{0:?} is none of the commands of this key: {listed}", listed = COMMANDS.join(", "))]
     Command(String),
     /// It has a word that none of ours has.
     #[error("{0:?} is not an argument of this command, or has characters that none has")]
@@ -60,7 +56,7 @@ struct Asked {
 
 /// What the client asked for, with the configuration of this key's forced command.
 pub(super) fn asked(config: &ConfigArgs) -> Result<HostCommand, SshError> {
-    match env::var(ORIGINAL_COMMAND) {
+    match env::var(FORCED_COMMAND) {
         Ok(command) => parsed(&command, config),
         Err(VarError::NotPresent) => Err(SshError::NoCommand),
         Err(VarError::NotUnicode(_)) => Err(SshError::Unreadable),
@@ -211,7 +207,7 @@ mod tests {
         for (command, said) in [
             (
                 "scp -t /tmp".to_owned(),
-                "\"scp\" is none of the commands of this key: observe, newest, run, result, resume and tombstone",
+                "\"scp\" is none of the commands of this key: observe, newest, run, result, resume, tombstone",
             ),
             (
                 format!("observe {}\n", "x".repeat(60)),

@@ -132,4 +132,11 @@ fn shadows_count_in_observe_mode_only() {
         shadow.target.module = Some(number(2));
     }
     row(&base, Cap, ["pass", cells[1], "pass"]);
+    for shadow in &mut base.state.shadows {
+        shadow.target = base.incident.target.clone();
+    }
+    base.state
+        .shadows
+        .retain(|shadow| shadow.rung == Rung::Clear);
+    row(&base, Cap, ["pass", "pass", cells[2]]);
 }
