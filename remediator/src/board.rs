@@ -110,6 +110,13 @@ impl Board {
         hosts.all.values().cloned().collect()
     }
 
+    /// The names of the hosts of which a state was published, in order.
+    #[must_use]
+    pub fn names(&self) -> Vec<HostName> {
+        let hosts = self.hosts.read().unwrap_or_else(PoisonError::into_inner);
+        hosts.all.keys().cloned().collect()
+    }
+
     /// What is in flight over all hosts, and nothing else of the view.
     #[must_use]
     pub fn in_flight(&self) -> FleetView {

@@ -2,6 +2,7 @@
 //!
 //! One router; handlers parse, ask and map. `serve` runs it on its listener.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -33,6 +34,7 @@ mod incidents;
 pub(crate) mod named;
 mod operate;
 mod page;
+mod pieces;
 mod readiness;
 mod recent;
 pub mod server;
@@ -113,7 +115,8 @@ pub fn router(app: Arc<App>) -> Router {
 }
 
 async fn index(State(app): State<Arc<App>>) -> Response {
-    (PAGE_HEADERS, Html(page::render(&app))).into_response()
+    let page = pieces::body(page::render(&app).map(Ok::<_, Infallible>));
+    (PAGE_HEADERS, Html(page)).into_response()
 }
 
 async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
@@ -157,8 +160,9 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, lines).into_response()
 }
 
-async fn open_incidents(State(app): State<Arc<App>>) -> Json<incidents::List> {
-    Json(incidents::list(&app))
+async fn open_incidents(State(app): State<Arc<App>>) -> Response {
+    let body = pieces::body(incidents::list(&app));
+    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
 async fn known_attempts(State(app): State<Arc<App>>) -> Json<attempts::List> {

@@ -153,12 +153,25 @@ async fn large(program: &Program) {
 
 /// What was delivered has opened an incident for every module.
 async fn many_incidents(program: Program, directory: &Path) {
+    let worked = program.megabytes("VmRSS");
     let mut connection = Connection::open(program.address).await;
+    program.forget_peak();
     let listed = connection.get("/api/v1/incidents").await;
+    let listing = program.megabytes("VmHWM");
+    let page = connection.get("/").await;
+    let showing = program.megabytes("VmHWM");
+    let sizes = (listed.len() as f64 / 1e6, page.len() as f64 / 1e6);
     let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
     let open = listed["incidents"].as_array().map_or(0, Vec::len);
-    let worked = program.megabytes("VmRSS");
     program.end();
+    row(
+        &format!("{open} open incidents asked for as JSON; the page"),
+        &format!("peak {listing:.0} MB; {showing:.0} MB resident"),
+        &format!(
+            "{:.0} MB and {:.0} MB of text, sent while they are made; {worked:.0} MB before",
+            sizes.0, sizes.1
+        ),
+    );
     let again = Program::start(directory);
     let resident = again.megabytes("VmRSS");
     let until_ready = again.until_ready;

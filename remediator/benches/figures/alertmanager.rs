@@ -99,22 +99,43 @@ impl Connection {
         self.stream.write_all(&request).await.unwrap();
         let mut status = String::new();
         self.stream.read_line(&mut status).await.unwrap();
-        let mut length = 0;
+        let mut length = None;
         loop {
-            let mut line = String::new();
-            self.stream.read_line(&mut line).await.unwrap();
-            let line = line.trim().to_ascii_lowercase();
+            let line = self.line().await;
             if let Some(value) = line.strip_prefix("content-length:") {
-                length = value.trim().parse().unwrap();
+                length = Some(value.trim().parse().unwrap());
             }
             if line.is_empty() {
                 break;
             }
         }
-        let mut answer = vec![0; length];
-        self.stream.read_exact(&mut answer).await.unwrap();
+        let mut answer = Vec::new();
+        match length {
+            Some(length) => self.append(length, &mut answer).await,
+            None => while self.chunk(&mut answer).await {},
+        }
         let answer = String::from_utf8(answer).unwrap();
         assert!(status.starts_with("HTTP/1.1 200"), "{status}{answer}");
         answer
+    }
+
+    /// Reads a chunk of an answer that is made while it is sent; whether there is another.
+    async fn chunk(&mut self, answer: &mut Vec<u8>) -> bool {
+        let length = usize::from_str_radix(&self.line().await, 16).unwrap();
+        self.append(length, answer).await;
+        self.line().await;
+        length > 0
+    }
+
+    async fn append(&mut self, length: usize, answer: &mut Vec<u8>) {
+        let known = answer.len();
+        answer.resize(known + length, 0);
+        self.stream.read_exact(&mut answer[known..]).await.unwrap();
+    }
+
+    async fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stream.read_line(&mut line).await.unwrap();
+        line.trim().to_ascii_lowercase()
     }
 }

@@ -98,6 +98,11 @@ impl Program {
         kilobytes / 1024.0
     }
 
+    /// From now on `VmHWM` is the peak since now.
+    pub(crate) fn forget_peak(&self) {
+        fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5").unwrap();
+    }
+
     /// Ends it in order.
     pub(crate) fn end(mut self) {
         let pid = Pid::from_raw(self.child.id().cast_signed()).unwrap();

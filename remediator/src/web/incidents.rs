@@ -1,7 +1,9 @@
 //! The open incidents as the API shows them: where each stands and what stands in its way.
+//!
+//! They are put into words one after the other, while the answer is sent.
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::iter;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -12,7 +14,7 @@ use vcm_recovery::diagnosis::Diagnosis;
 use vcm_recovery::event::RungVerdict;
 use vcm_recovery::guard::Guard;
 use vcm_recovery::ids::{AttemptId, HsmName, IncidentId};
-use vcm_recovery::incident::{Incident, Latch, Standing};
+use vcm_recovery::incident::{Incident, Latch, Shadow, Standing};
 use vcm_recovery::inventory::Target;
 use vcm_recovery::page::PageReason;
 use vcm_recovery::state::HostState;
@@ -22,22 +24,10 @@ use vcm_recovery::time::Time;
 use vcm_recovery::verdict::Verdict;
 
 use super::App;
-use super::fleet::{self, ShownHold};
+use super::fleet;
 use super::named::RequestName;
+use super::pieces::newest_first;
 use crate::told;
-
-/// `GET /api/v1/incidents`
-#[derive(Debug, Serialize)]
-pub(super) struct List {
-    /// When this was put together.
-    pub(super) time: Time,
-    /// Every open incident, by target.
-    pub(super) incidents: Vec<Shown>,
-    /// Every hold that counts now, also of targets without an incident.
-    pub(super) holds: Vec<ShownHold>,
-    /// What observe mode would have run in the last two days, newest first.
-    pub(super) shadows: Vec<ShownShadow>,
-}
 
 /// An open incident. Times are milliseconds since 1970.
 #[derive(Debug, Serialize)]
@@ -141,39 +131,94 @@ pub(super) struct ShownAttempt {
     pub(super) settled_at: Option<Time>,
 }
 
-/// Every open incident.
-pub(super) fn list(app: &App) -> List {
+/// The answer to `GET /api/v1/incidents`, in parts: `time` when it began; `incidents`, every open
+/// one by target; `holds`, every hold that counts now, also of targets without an incident; and
+/// `shadows`, what observe mode would have run in the last two days, newest first.
+pub(super) fn list(
+    app: &Arc<App>,
+) -> impl Iterator<Item = Result<String, serde_json::Error>> + Send + use<> {
     let now = app.clock.now();
-    let hosts = app.board.all();
-    let incidents = hosts.iter().flat_map(|state| {
-        state
-            .incidents
-            .values()
-            .map(move |incident| shown(app, state, incident, now))
-    });
-    List {
-        time: now,
-        incidents: incidents.collect(),
-        holds: fleet::holds(&hosts, app.board.fleet().accounted(now)),
-        shadows: shadows(&hosts),
-    }
+    let head = json(&now).map(|time| format!("{{\"time\":{time},\"incidents\":["));
+    let between = {
+        let app = Arc::clone(app);
+        move || {
+            let holds = json(&fleet::holds(
+                &app.board.all(),
+                app.board.fleet().accounted(now),
+            ))?;
+            Ok(format!("],\"holds\":{holds},\"shadows\":["))
+        }
+    };
+    iter::once(head)
+        .chain(listed(every(app, now, |_| true)))
+        .chain(iter::once_with(between))
+        .chain(listed(shadows(app)))
+        .chain(iter::once(Ok("]}".to_owned())))
 }
 
-fn shadows(hosts: &[Arc<HostState>]) -> Vec<ShownShadow> {
-    let shadows = hosts.iter().flat_map(|host| &host.shadows);
-    let mut shadows: Vec<ShownShadow> = shadows
-        .map(|shadow| ShownShadow {
-            incident: shadow.incident.clone(),
-            target: shadow.target.clone(),
-            tier: shadow.rung,
-            commands: commands(&shadow.steps),
-            asks: shadow.asks.clone(),
-            at: shadow.at,
-            until: shadow.until,
-        })
-        .collect();
-    shadows.sort_by_key(|shadow| Reverse(shadow.at));
-    shadows
+/// The elements of a list in JSON, with what separates them.
+fn listed<T: Serialize>(
+    elements: impl Iterator<Item = T> + Send,
+) -> impl Iterator<Item = Result<String, serde_json::Error>> + Send {
+    let separators = iter::once("").chain(iter::repeat(","));
+    let elements = separators.zip(elements);
+    elements.map(|(separator, element)| Ok(separator.to_owned() + &json(&element)?))
+}
+
+fn json<T: Serialize>(value: &T) -> Result<String, serde_json::Error> {
+    serde_json::to_string(value)
+}
+
+/// Every open incident that is `wanted`, by target.
+pub(super) fn every(
+    app: &Arc<App>,
+    now: Time,
+    wanted: fn(&Incident) -> bool,
+) -> impl Iterator<Item = Shown> + Send + use<> {
+    let app = Arc::clone(app);
+    app.board.names().into_iter().flat_map(move |name| {
+        let state = app.board.host(&name);
+        let incidents = state.iter().flat_map(|state| {
+            let wanted = state
+                .incidents
+                .values()
+                .filter(|&incident| wanted(incident));
+            wanted.map(|incident| shown(&app, state, incident, now))
+        });
+        incidents.collect::<Vec<Shown>>()
+    })
+}
+
+/// What observe mode would have run, newest first.
+pub(super) fn shadows(app: &Arc<App>) -> impl Iterator<Item = ShownShadow> + Send + use<> {
+    let app = Arc::clone(app);
+    let named = |state: &HostState| {
+        let shadows = state.shadows.iter();
+        let key = |shadow: &Shadow| (shadow.at, (shadow.incident.clone(), shadow.rung));
+        shadows.map(key).collect()
+    };
+    let found = newest_first(&app.board, named);
+    found.into_iter().filter_map(move |found| {
+        let state = app.board.host(&found.host)?;
+        let (incident, rung) = &found.key;
+        let mut shadows = state.shadows.iter();
+        let is_it = |shadow: &&Shadow| {
+            shadow.at == found.at && shadow.incident == *incident && shadow.rung == *rung
+        };
+        shadows.find(is_it).map(shadow)
+    })
+}
+
+fn shadow(shadow: &Shadow) -> ShownShadow {
+    ShownShadow {
+        incident: shadow.incident.clone(),
+        target: shadow.target.clone(),
+        tier: shadow.rung,
+        commands: commands(&shadow.steps),
+        asks: shadow.asks.clone(),
+        at: shadow.at,
+        until: shadow.until,
+    }
 }
 
 /// A plan as an operator would type it.

@@ -4,10 +4,15 @@
 
 use std::fmt::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
-use super::Escaped;
+use vcm_recovery::time::Time;
+
+use super::{Escaped, html};
 use crate::told::instant;
-use crate::web::incidents::{Shown, ShownAlternative, ShownRequest};
+use crate::web::App;
+use crate::web::incidents::{self, Shown, ShownAlternative, ShownRequest};
+use crate::web::pieces::Around;
 
 /// Where the command line asks when it is not told otherwise.
 const DEFAULT_SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9809);
@@ -49,19 +54,22 @@ impl Commands {
 }
 
 /// Every open request.
-pub(super) fn write(html: &mut String, incidents: &[Shown], commands: &Commands) -> fmt::Result {
-    let asked = incidents
-        .iter()
-        .filter_map(|incident| Some((incident, incident.request.as_ref()?)));
-    let mut asked = asked.peekable();
-    if asked.peek().is_none() {
-        return Ok(());
-    }
-    html.push_str("<h2>A person decides</h2>");
-    for (incident, request) in asked {
-        one(html, incident, request, commands)?;
-    }
-    Ok(())
+pub(super) fn open(
+    app: &Arc<App>,
+    commands: Arc<Commands>,
+    now: Time,
+) -> impl Iterator<Item = String> + Send + use<> {
+    let asked = incidents::every(app, now, |incident| incident.request.is_some());
+    let asked = asked.filter_map(move |incident| {
+        let request = incident.request.as_ref()?;
+        Some(html(|html| one(html, &incident, request, &commands)))
+    });
+    let section = Around {
+        before: "<h2>A person decides</h2>",
+        after: "",
+        none: "",
+    };
+    section.rows(asked)
 }
 
 fn one(
