@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
-use vcm_recovery::alert::Fact;
+use vcm_recovery::alert::FactRecord;
 use vcm_recovery::command::HostOrder;
 use vcm_recovery::event::Event;
-use vcm_recovery::ids::HostName;
+use vcm_recovery::ids::{Fingerprint, HostName};
 use vcm_recovery::inventory::{HostEntry, Inventory};
 use vcm_recovery::policy::Policy;
 use vcm_recovery::state::HostState;
@@ -88,7 +88,7 @@ struct Mailbox {
 
 #[derive(Default)]
 struct Delivered {
-    facts: Vec<Fact>,
+    known: Vec<(Fingerprint, FactRecord)>,
     events: Vec<Event>,
     orders: Vec<Ordered<HostOrder>>,
 }
@@ -198,10 +198,10 @@ impl Engine {
 }
 
 impl Deliver for Door {
-    fn deliver(&self, facts: Vec<Fact>, events: Vec<Event>) {
-        for fact in facts {
-            if let Some(mailbox) = self.mailboxes.get(&fact.target.host) {
-                mailbox.put(|delivered| delivered.facts.push(fact));
+    fn deliver(&self, known: Vec<(Fingerprint, FactRecord)>, events: Vec<Event>) {
+        for (fingerprint, record) in known {
+            if let Some(mailbox) = self.mailboxes.get(&record.target.host) {
+                mailbox.put(|delivered| delivered.known.push((fingerprint, record)));
             }
         }
         for event in events {
@@ -223,10 +223,10 @@ impl Mailbox {
     }
 
     /// Shows the facts and events that wait, and leaves them.
-    fn shown(&self, look: impl FnOnce(&[Fact], &[Event])) {
+    fn shown(&self, look: impl FnOnce(&[(Fingerprint, FactRecord)], &[Event])) {
         let delivered = &self.delivered;
         let delivered = delivered.lock().unwrap_or_else(PoisonError::into_inner);
-        look(&delivered.facts, &delivered.events);
+        look(&delivered.known, &delivered.events);
     }
 
     fn take(&self) -> Delivered {

@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::pin::Pin;
 
-use vcm_recovery::alert::Fact;
+use vcm_recovery::alert::{Fact, FactRecord};
 use vcm_recovery::event::{Entry, Event};
 use vcm_recovery::fleet::state::FleetState;
 use vcm_recovery::guard::Guard;
-use vcm_recovery::ids::{AttemptId, Epoch, HostName, ObservationId, StoreId};
+use vcm_recovery::ids::{AttemptId, Epoch, Fingerprint, HostName, ObservationId, StoreId};
+use vcm_recovery::inventory::Target;
 use vcm_recovery::observation::Observation;
 use vcm_recovery::policy::Budgets;
 use vcm_recovery::state::HostState;
@@ -25,6 +26,7 @@ mod facts;
 pub mod head_log;
 pub mod open;
 pub mod ownership;
+pub mod places;
 pub mod reader;
 pub mod retention;
 mod row;
@@ -58,6 +60,26 @@ pub enum Reservation {
     Refused(Guard, String),
 }
 
+/// What came of delivered facts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Accepted {
+    /// What is known now of the fingerprints that were taken in.
+    pub known: Vec<(Fingerprint, FactRecord)>,
+    /// A `FactChanged` for each fact that began or ended to fire.
+    pub events: Vec<Event>,
+    /// The targets that had no place for some of them. Of those nothing was kept.
+    pub refused: BTreeMap<Target, Refused>,
+}
+
+/// Facts of one target that were refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// How many.
+    pub facts: usize,
+    /// The alert that the first of them is.
+    pub name: String,
+}
+
 /// What is known from the store alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Loaded {
@@ -82,9 +104,9 @@ pub trait Store: Send + Sync {
     /// The end of the chain of events.
     fn head(&self) -> Pending<'_, ChainHead>;
 
-    /// Joins facts into what is known. Durable when it returns. Appends a `FactChanged` for each
-    /// fact that began or ended to fire, and returns those events.
-    fn accept(&self, facts: Vec<Fact>) -> Pending<'_, Vec<Event>>;
+    /// Joins facts into what is known, as far as their targets have [places]. Durable when it returns.
+    /// Appends a `FactChanged` for each fact that began or ended to fire.
+    fn accept(&self, facts: Vec<Fact>) -> Pending<'_, Accepted>;
 
     /// Appends entries in order, all or none. An `IntentReserved` is refused: that is what
     /// [`Store::reserve`] is for.

@@ -13,16 +13,17 @@ use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use vcm_recovery::alert::{Fact, Ignored};
+use vcm_recovery::alert::{Fact, FactRecord, Ignored};
 use vcm_recovery::event::Event;
-use vcm_recovery::inventory::Inventory;
+use vcm_recovery::ids::Fingerprint;
+use vcm_recovery::inventory::{Inventory, Target};
 use vcm_recovery::policy::Policy;
 use vcm_recovery::time::Time;
 
 use crate::alertmanager::Alertmanagers;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
-use crate::store::Store;
+use crate::store::{Refused, Store};
 
 pub mod auth;
 mod body;
@@ -32,7 +33,7 @@ mod refusal;
 mod watchdog;
 
 use intake::Sorted;
-pub(crate) use intake::{Labels, instant};
+pub(crate) use intake::{Labels, instant, too_many};
 pub use refusal::{Refusal, Rejection};
 pub use watchdog::Watchdog;
 
@@ -45,8 +46,9 @@ pub const BODY_MAX: usize = 16 << 20;
 
 /// Who is told of facts once they are durable: the engine.
 pub trait Deliver: Send + Sync {
-    /// Takes facts that are on disk, and the events that storing them made. Must not block.
-    fn deliver(&self, facts: Vec<Fact>, events: Vec<Event>);
+    /// Takes what is on disk about the fingerprints of a delivery, and the events that storing it made.
+    /// Must not block.
+    fn deliver(&self, known: Vec<(Fingerprint, FactRecord)>, events: Vec<Event>);
 }
 
 /// What the webhook works with.
@@ -128,8 +130,10 @@ impl Receiver {
             .ok_or_else(|| Refusal::new(Rejection::NotReady, "the program is still starting"))?;
         let bytes = read::body(request, self.body_max, BODY_TIMEOUT).await?;
         let body = body::parse(&bytes)?;
-        let intake = intake::sort(&body, &self.inventory, &self.policy, received_at);
-        self.store(&**deliver, intake.facts.clone()).await?;
+        let mut intake = intake::sort(&body, &self.inventory, &self.policy, received_at);
+        let facts = std::mem::take(&mut intake.facts);
+        let refused = self.store(&**deliver, facts).await?;
+        intake.refuse(refused);
         self.record(&intake, received_at);
         Ok(Receipt {
             accepted: intake.accepted(),
@@ -154,11 +158,16 @@ impl Receiver {
         ))
     }
 
-    async fn store(&self, deliver: &dyn Deliver, facts: Vec<Fact>) -> Result<(), Refusal> {
+    /// Stores and tells; which facts were refused, by target.
+    async fn store(
+        &self,
+        deliver: &dyn Deliver,
+        facts: Vec<Fact>,
+    ) -> Result<BTreeMap<Target, Refused>, Refusal> {
         if facts.is_empty() {
-            return Ok(());
+            return Ok(BTreeMap::new());
         }
-        let events = self.store.accept(facts.clone()).await.map_err(|error| {
+        let accepted = self.store.accept(facts).await.map_err(|error| {
             let detail: &dyn std::error::Error = &error;
             tracing::error!(error = detail, "alerts could not be stored");
             Refusal::new(
@@ -166,8 +175,8 @@ impl Receiver {
                 "the alerts could not be stored; send them again",
             )
         })?;
-        deliver.deliver(facts, events);
-        Ok(())
+        deliver.deliver(accepted.known, accepted.events);
+        Ok(accepted.refused)
     }
 
     /// Counts and logs what is now durable.

@@ -180,9 +180,9 @@ impl Record {
             ends_at: None,
             delivered_at: now,
         };
-        let events = self.store.accept(vec![fact.clone()]).await.unwrap();
+        let accepted = self.store.accept(vec![fact.clone()]).await.unwrap();
         self.state.deliver(&fact);
-        self.apply(&events);
+        self.apply(&accepted.events);
     }
 
     async fn decide(&mut self) -> Option<Proposal> {

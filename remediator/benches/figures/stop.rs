@@ -154,8 +154,8 @@ impl Fleet {
         let engine = Engine::start(parts).await.unwrap();
         let door = engine.door();
         let facts: Vec<Fact> = (0..HOSTS).map(|number| fact(number, now)).collect();
-        let events = store.accept(facts.clone()).await.unwrap();
-        door.deliver(facts, events);
+        let accepted = store.accept(facts).await.unwrap();
+        door.deliver(accepted.known, accepted.events);
         Self {
             door,
             orders,

@@ -18,6 +18,12 @@ use crate::time::Time;
 /// Longest label value looked at, in bytes.
 pub const LABEL_LENGTH_MAX: usize = 1024;
 
+/// A fact is remembered, and holds one of its target's places, for so long after it was last delivered:
+/// a day, as the failures that storms and flapping count. Alertmanager as shipped delivers again every
+/// 5 min and counts on a fact for 15 min; what comes later than a day is joined in the store all the
+/// same.
+pub const FACT_MEMORY: Duration = Duration::from_secs(24 * 3600);
+
 /// One alert of a webhook body, after its JSON was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alert {
@@ -69,6 +75,9 @@ pub enum Ignored {
     /// A label cannot be what it should be.
     #[error("malformed: {0}")]
     Malformed(String),
+    /// Its target has as many different alerts as are kept.
+    #[error("too many: {0}")]
+    TooMany(String),
 }
 
 impl Ignored {
@@ -79,6 +88,7 @@ impl Ignored {
             Self::UnknownTarget(_) => "unknown_target",
             Self::NoTier(_) => "no_tier",
             Self::Malformed(_) => "malformed",
+            Self::TooMany(_) => "too_many",
         }
     }
 }
@@ -285,6 +295,13 @@ impl FactRecord {
             let end = fact.ends_at.unwrap_or(fact.delivered_at);
             self.newest_end = self.newest_end.max(Some(end));
         }
+    }
+
+    /// Joins what is known of the same fingerprint elsewhere.
+    pub fn join_known(&mut self, other: &Self) {
+        self.newest_start = self.newest_start.max(other.newest_start);
+        self.newest_end = self.newest_end.max(other.newest_end);
+        self.last_firing_delivery = self.last_firing_delivery.max(other.last_firing_delivery);
     }
 
     /// The tier it permits by this policy; `None` when its name is not listed for such a target.

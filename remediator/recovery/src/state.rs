@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::alert::{self, AlertView, Fact, FactRecord};
+use crate::alert::FactRecord;
 use crate::approval::{Answer, Choice};
 use crate::attempt::{Attempt, Intent, Outcome, Report};
 use crate::control::{Hold, Resolution, Resolved};
@@ -16,10 +16,11 @@ use crate::incident::{Incident, IncidentState, Latch, Shadow, Standing};
 use crate::inventory::Target;
 use crate::observation::{Condition, Network};
 use crate::page::{Called, PageReason};
-use crate::policy::Policy;
 use crate::tier::Rung;
 use crate::time::Time;
 use crate::verdict::Verdict;
+
+mod facts;
 
 /// Settled attempts are kept this long for the caps; the longest cap window is 48 h.
 const ATTEMPT_MEMORY: Duration = Duration::from_secs(48 * 3600);
@@ -192,30 +193,6 @@ impl HostState {
         times
             .copied()
             .filter(|&at| now.since(at) < window)
-            .collect()
-    }
-
-    /// Joins a delivered fact. Order and repetition do not matter.
-    pub fn deliver(&mut self, fact: &Fact) {
-        self.facts
-            .entry(fact.fingerprint)
-            .and_modify(|record| record.join(fact))
-            .or_insert_with(|| FactRecord::new(fact));
-    }
-
-    /// What the valid facts of `target` say.
-    #[must_use]
-    pub fn alert_view(&self, target: &Target, policy: &Policy, now: Time) -> AlertView {
-        alert::view(&self.facts, &self.spent, target, policy, now)
-    }
-
-    /// What closing an incident of `target` uses up: the newest start of each of its facts.
-    #[must_use]
-    pub fn spent_by(&self, target: &Target) -> BTreeMap<Fingerprint, Time> {
-        let facts = self.facts.iter();
-        facts
-            .filter(|(_, fact)| fact.target == *target)
-            .filter_map(|(fingerprint, fact)| Some((*fingerprint, fact.newest_start?)))
             .collect()
     }
 

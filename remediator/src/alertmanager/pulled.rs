@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use vcm_recovery::alert::Fact;
 use vcm_recovery::fleet::Silences;
-use vcm_recovery::inventory::Inventory;
+use vcm_recovery::inventory::{Inventory, Target};
 use vcm_recovery::policy::Policy;
 use vcm_recovery::time::Time;
 
 use super::{Alertmanagers, View};
-use crate::store::Store;
-use crate::webhook::Deliver;
+use crate::store::{Refused, Store};
+use crate::webhook::{Deliver, too_many};
 
 /// Which alerts are silenced, as the guard `silenced` reads it.
 #[must_use]
@@ -49,6 +49,15 @@ fn audible(view: &View, inventory: &Inventory, policy: &Policy) -> Vec<Fact> {
         .collect()
 }
 
+/// One line, however many alerts there are.
+fn log(refused: &BTreeMap<Target, Refused>) {
+    let alerts: usize = refused.values().map(|refused| refused.facts).sum();
+    if let Some((target, first)) = refused.first_key_value() {
+        let example = too_many(target, &first.name);
+        tracing::warn!(alerts, %example, "alerts of Alertmanager's API are not acted on");
+    }
+}
+
 /// Hands every new view on as if it had been delivered: an alert that was cut off a body, or whose
 /// delivery was lost, is heard of all the same.
 pub async fn hand_on(
@@ -60,14 +69,21 @@ pub async fn hand_on(
 ) -> Infallible {
     let mut newest = alertmanagers.subscribe();
     let mut handed_on = None;
+    let mut refused = BTreeMap::new();
     loop {
         let view = newest.borrow_and_update().view.clone();
         if let Some(view) = view.filter(|view| handed_on != Some(view.fetched_at)) {
             handed_on = Some(view.fetched_at);
             let facts = audible(&view, &inventory, &policy);
             if !facts.is_empty() {
-                match store.accept(facts.clone()).await {
-                    Ok(events) => deliver.deliver(facts, events),
+                match store.accept(facts).await {
+                    Ok(accepted) => {
+                        if refused != accepted.refused {
+                            refused = accepted.refused;
+                            log(&refused);
+                        }
+                        deliver.deliver(accepted.known, accepted.events);
+                    }
                     Err(error) => {
                         let error: &dyn std::error::Error = &error;
                         tracing::error!(error, "alerts of Alertmanager's API could not be stored");

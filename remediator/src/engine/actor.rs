@@ -181,9 +181,11 @@ impl Actor {
     fn take_in(&mut self) -> Vec<Ordered<HostOrder>> {
         let delivered = self.mailbox.take();
         self.look_wanted |= !delivered.events.is_empty();
-        if !delivered.facts.is_empty() {
+        if !delivered.known.is_empty() {
             self.parts.board.change(&mut self.state, |state| {
-                delivered.facts.iter().for_each(|fact| state.deliver(fact));
+                for (fingerprint, record) in &delivered.known {
+                    state.learn(*fingerprint, record);
+                }
             });
         }
         for event in &delivered.events {

@@ -99,12 +99,14 @@ impl EngineParts {
             let Some(mailbox) = mail.get(&state.host) else {
                 continue;
             };
-            mailbox.shown(|facts, events| {
-                if facts.is_empty() && events.is_empty() {
+            mailbox.shown(|known, events| {
+                if known.is_empty() && events.is_empty() {
                     return;
                 }
                 let state = Arc::make_mut(state);
-                facts.iter().for_each(|fact| state.deliver(fact));
+                for (fingerprint, record) in known {
+                    state.learn(*fingerprint, record);
+                }
                 events.iter().for_each(|event| state.apply(event));
             });
         }

@@ -32,7 +32,13 @@ pub(super) const SENDER: &str = "default";
 pub(super) const TRUNCATED: &str = "truncated";
 
 /// The reasons of [`vcm_recovery::alert::Ignored`], and [`TRUNCATED`].
-const IGNORED: [&str; 4] = ["unknown_target", "no_tier", "malformed", TRUNCATED];
+const IGNORED: [&str; 5] = [
+    "unknown_target",
+    "no_tier",
+    "malformed",
+    "too_many",
+    TRUNCATED,
+];
 
 /// The tier of a recovery before which no rung ran.
 const NO_RUNG: &str = "none";

@@ -247,7 +247,7 @@ fn known_series_start_at_zero() {
     for (family, labels, number) in [
         ("vcm_remediator_webhooks_total", "", 1),
         ("vcm_remediator_webhooks_rejected_total", "", 9),
-        ("vcm_remediator_alerts_ignored_total", "", 4),
+        ("vcm_remediator_alerts_ignored_total", "", 5),
         ("vcm_remediator_incidents", "", 9),
         ("vcm_remediator_pages", "", PageReason::ALL.len()),
         ("vcm_remediator_incidents_closed_total", "", 16),

@@ -10,7 +10,7 @@ use vcm_recovery::policy::Budgets;
 
 use super::chain::ChainHead;
 use super::ownership::NotOwner;
-use super::{Loaded, Pending, Reservation, Store, StoreIdentity};
+use super::{Accepted, Loaded, Pending, Reservation, Store, StoreIdentity};
 use crate::metrics::Metrics;
 
 /// An operation of the store, as the label `operation` names it.
@@ -102,7 +102,7 @@ impl<S: Store> Store for Counted<S> {
         self.count(StoreOperation::Head, self.store.head())
     }
 
-    fn accept(&self, facts: Vec<Fact>) -> Pending<'_, Vec<Event>> {
+    fn accept(&self, facts: Vec<Fact>) -> Pending<'_, Accepted> {
         self.count(StoreOperation::Accept, self.store.accept(facts))
     }
 

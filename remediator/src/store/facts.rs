@@ -1,38 +1,74 @@
 //! The facts table: the join of everything that was delivered, by host and fingerprint.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use vcm_recovery::alert::{Fact, FactRecord};
-use vcm_recovery::event::{Change, Entry, Event};
+use vcm_recovery::event::{Change, Entry};
 use vcm_recovery::ids::{Fingerprint, HostName};
 use vcm_recovery::inventory::Target;
 use vcm_recovery::tier::Tier;
 use vcm_recovery::time::Time;
 
-use super::StoreError;
+use super::places::Places;
 use super::row::text;
 use super::transaction::Operation;
+use super::{Accepted, Refused, StoreError};
 
 /// Joins the facts in order; an event for each that began or ended to fire.
+///
+/// A fact that is known and holds a place is always joined. Any other needs a free place of its target
+/// and is refused without one, except the end of what is known: that is joined and takes none.
 pub(super) fn accept(
     operation: &mut Operation<'_>,
     facts: &[Fact],
-) -> Result<Vec<Event>, StoreError> {
-    let mut events = Vec::new();
+) -> Result<Accepted, StoreError> {
+    let mut accepted = Accepted::default();
+    let mut places = Places::at(operation.now);
     for fact in facts {
-        let before = find(operation.connection, fact)?;
-        let after = match before.clone() {
-            Some(mut record) => {
-                record.join(fact);
-                record
-            }
-            None => FactRecord::new(fact),
+        let known = find(operation.connection, fact)?;
+        let Some(last_seen) = last_seen(operation.connection, &mut places, known.as_ref(), fact)?
+        else {
+            refuse(&mut accepted.refused, fact);
+            continue;
         };
-        write(operation.connection, fact, &after)?;
+        let before = known.map(|known| known.record);
+        let mut after = before.clone().unwrap_or_else(|| FactRecord::new(fact));
+        after.join(fact);
+        write(operation.connection, fact, &after, last_seen)?;
         if began(before.as_ref()) != began(Some(&after)) {
-            events.push(operation.append(entry(fact))?);
+            accepted.events.push(operation.append(entry(fact))?);
         }
+        accepted.known.push((fact.fingerprint, after));
     }
-    Ok(events)
+    Ok(accepted)
+}
+
+/// When the alert was last delivered, for its place; `None` when it is refused.
+fn last_seen(
+    connection: &Connection,
+    places: &mut Places,
+    known: Option<&Known>,
+    fact: &Fact,
+) -> Result<Option<Time>, StoreError> {
+    let before = known.map(|known| known.last_seen);
+    let (target, name) = known.map_or((&fact.target, &fact.name), |known| {
+        (&known.record.target, &known.record.name)
+    });
+    let holds = before.is_some_and(|last_seen| places.holds(last_seen));
+    if holds || places.take(connection, target, name)? {
+        return Ok(before.max(Some(fact.delivered_at)));
+    }
+    Ok(before.filter(|_| !fact.firing))
+}
+
+fn refuse(refused: &mut BTreeMap<Target, Refused>, fact: &Fact) {
+    let of_target = refused.entry(fact.target.clone());
+    let of_target = of_target.or_insert_with(|| Refused {
+        facts: 0,
+        name: fact.name.clone(),
+    });
+    of_target.facts += 1;
 }
 
 /// Since when the alert has been firing this time; `None` when it does not.
@@ -52,22 +88,36 @@ fn entry(fact: &Fact) -> Entry {
 }
 
 const COLUMNS: &str = "fingerprint, host, name, module, lowered, newest_start, newest_end, \
-                       last_firing_delivery";
+                       last_firing_delivery, last_seen";
 
-fn find(connection: &Connection, fact: &Fact) -> Result<Option<FactRecord>, StoreError> {
+/// What is stored of a fingerprint.
+struct Known {
+    record: FactRecord,
+    /// When it was last delivered.
+    last_seen: Time,
+}
+
+fn find(connection: &Connection, fact: &Fact) -> Result<Option<Known>, StoreError> {
     let query = format!("SELECT {COLUMNS} FROM facts WHERE host = ?1 AND fingerprint = ?2");
     let key = params![fact.target.host.as_str(), fact.fingerprint.to_string()];
     let stored = connection
         .prepare_cached(&query)?
         .query_row(key, Stored::read)
         .optional()?;
-    Ok(stored
-        .map(Stored::decode)
-        .transpose()?
-        .map(|(_, record)| record))
+    let known = stored.map(|stored| {
+        let last_seen = Time::from_millis(stored.last_seen);
+        let (_, record) = stored.decode()?;
+        Ok::<_, StoreError>(Known { record, last_seen })
+    });
+    known.transpose()
 }
 
-fn write(connection: &Connection, fact: &Fact, record: &FactRecord) -> Result<(), StoreError> {
+fn write(
+    connection: &Connection,
+    fact: &Fact,
+    record: &FactRecord,
+    last_seen: Time,
+) -> Result<(), StoreError> {
     let millis = |time: Option<Time>| time.map(Time::as_millis);
     connection
         .prepare_cached(
@@ -78,7 +128,7 @@ fn write(connection: &Connection, fact: &Fact, record: &FactRecord) -> Result<()
                  name = excluded.name, module = excluded.module, lowered = excluded.lowered,
                  newest_start = excluded.newest_start, newest_end = excluded.newest_end,
                  last_firing_delivery = excluded.last_firing_delivery,
-                 last_seen = max(last_seen, excluded.last_seen)",
+                 last_seen = excluded.last_seen",
         )?
         .execute(params![
             record.target.host.as_str(),
@@ -89,7 +139,7 @@ fn write(connection: &Connection, fact: &Fact, record: &FactRecord) -> Result<()
             millis(record.newest_start),
             millis(record.newest_end),
             millis(record.last_firing_delivery),
-            fact.delivered_at.as_millis(),
+            last_seen.as_millis(),
         ])?;
     Ok(())
 }
@@ -112,6 +162,7 @@ struct Stored {
     newest_start: Option<i64>,
     newest_end: Option<i64>,
     last_firing_delivery: Option<i64>,
+    last_seen: i64,
 }
 
 impl Stored {
@@ -125,6 +176,7 @@ impl Stored {
             newest_start: row.get(5)?,
             newest_end: row.get(6)?,
             last_firing_delivery: row.get(7)?,
+            last_seen: row.get(8)?,
         })
     }
 

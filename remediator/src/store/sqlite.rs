@@ -15,7 +15,9 @@ use super::open::{OpenError, Opened};
 use super::ownership::{NotOwner, Ownership};
 use super::transaction::{Operation, each_row};
 use super::writer::{Database, Writer};
-use super::{Loaded, Pending, Reservation, Store, StoreError, StoreIdentity, attempts, facts};
+use super::{
+    Accepted, Loaded, Pending, Reservation, Store, StoreError, StoreIdentity, attempts, facts,
+};
 use crate::clock::Clock;
 
 /// The store in one SQLite file.
@@ -73,7 +75,7 @@ impl Store for SqliteStore {
         Box::pin(self.writer.look(|operation| Ok(*operation.head)))
     }
 
-    fn accept(&self, facts: Vec<Fact>) -> Pending<'_, Vec<Event>> {
+    fn accept(&self, facts: Vec<Fact>) -> Pending<'_, Accepted> {
         Box::pin(
             self.writer
                 .call(move |operation| facts::accept(operation, &facts)),
@@ -201,7 +203,7 @@ mod tests {
         let fact = |number: u64| Fact {
             fingerprint: format!("{number:016x}").parse().unwrap(),
             name: "HardserverDown".to_owned(),
-            target: Target::host("tenant-1".parse().unwrap()),
+            target: Target::host(format!("tenant-{}", number / 16).parse().unwrap()),
             tier: None,
             lowered: None,
             firing: true,
@@ -236,7 +238,10 @@ mod tests {
             store.accept(facts(2)),
         );
         assert!(matches!(large, Err(StoreError::Database(_))), "{large:?}");
-        assert_eq!((small.unwrap().len(), other.unwrap().len()), (1, 1));
+        assert_eq!(
+            (small.unwrap().events.len(), other.unwrap().events.len()),
+            (1, 1)
+        );
         assert_eq!(store.events_after(0, 10).await.unwrap().len(), 2);
     }
 }

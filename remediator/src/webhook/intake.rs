@@ -6,13 +6,15 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use vcm_recovery::alert::{Alert, Fact, Ignored};
+use vcm_recovery::alert::{Alert, FACT_MEMORY, Fact, Ignored};
 use vcm_recovery::ids::Fingerprint;
-use vcm_recovery::inventory::Inventory;
+use vcm_recovery::inventory::{Inventory, Target};
 use vcm_recovery::policy::Policy;
 use vcm_recovery::time::Time;
 
 use super::body::Body;
+use crate::store::Refused;
+use crate::store::places::{PLACES, PLACES_OF_A_NAME};
 
 /// Alertmanager's way of saying that an alert has not ended.
 const NOT_ENDED: &str = "0001-01-01T00:00:00Z";
@@ -20,7 +22,7 @@ const NOT_ENDED: &str = "0001-01-01T00:00:00Z";
 /// What a body brought.
 #[derive(Debug, Default)]
 pub(super) struct Intake {
-    /// Alerts about targets of the inventory.
+    /// Alerts about targets of the inventory, until they are stored.
     pub(super) facts: Vec<Fact>,
     /// Whether the watchdog was among them, firing.
     pub(super) watchdog: bool,
@@ -48,9 +50,16 @@ impl Intake {
             .collect()
     }
 
-    fn ignore(&mut self, why: Ignored) {
+    /// Sets apart what the store had no place for.
+    pub(super) fn refuse(&mut self, refused: BTreeMap<Target, Refused>) {
+        for (target, Refused { facts, name }) in refused {
+            self.ignore(facts, too_many(&target, &name));
+        }
+    }
+
+    fn ignore(&mut self, more: usize, why: Ignored) {
         let (alerts, _) = self.ignored.entry(why.as_str()).or_insert((0, why));
-        *alerts += 1;
+        *alerts += more;
     }
 
     /// One line per reason, however many alerts there are.
@@ -66,10 +75,19 @@ impl Intake {
         }
         tracing::debug!(
             alerts = self.total,
-            facts = self.facts.len(),
-            "alerts accepted"
+            accepted = self.accepted(),
+            "alerts received"
         );
     }
+}
+
+/// Why an alert has no place.
+pub(crate) fn too_many(target: &Target, name: &str) -> Ignored {
+    let hours = FACT_MEMORY.as_secs() / 3600;
+    Ignored::TooMany(format!(
+        "{target} had {PLACES} different alerts, or {PLACES_OF_A_NAME} of one name, in {hours} h; \
+         {name:?} has no place"
+    ))
 }
 
 /// Reads each alert alone and looks up what it is about.
@@ -88,7 +106,7 @@ pub(super) fn sort(
         match sorted {
             Ok(Sorted::Watchdog { firing }) => intake.watchdog |= firing,
             Ok(Sorted::Fact(fact)) => intake.facts.push(fact),
-            Err(ignored) => intake.ignore(ignored),
+            Err(ignored) => intake.ignore(1, ignored),
         }
     }
     intake

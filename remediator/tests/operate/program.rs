@@ -32,7 +32,9 @@ use vcm_remediator::store::chain::ChainHead;
 use vcm_remediator::store::open::open;
 use vcm_remediator::store::ownership::NotOwner;
 use vcm_remediator::store::sqlite::SqliteStore;
-use vcm_remediator::store::{Loaded, Pending, Reservation, Store, StoreError, StoreIdentity};
+use vcm_remediator::store::{
+    Accepted, Loaded, Pending, Reservation, Store, StoreError, StoreIdentity,
+};
 use vcm_remediator::web::{App, Readiness, Recent, router};
 use vcm_remediator::webhook::auth::Token;
 use vcm_remediator::webhook::{BODY_MAX, Deliver, Receiver};
@@ -67,7 +69,7 @@ impl Store for Breakable {
         self.store.head()
     }
 
-    fn accept(&self, facts: Vec<Fact>) -> Pending<'_, Vec<Event>> {
+    fn accept(&self, facts: Vec<Fact>) -> Pending<'_, Accepted> {
         self.store.accept(facts)
     }
 
@@ -268,8 +270,8 @@ impl Program {
             ends_at: (!firing).then_some(now),
             delivered_at: now,
         };
-        let events = self.app.store.accept(vec![fact.clone()]).await.unwrap();
-        self.door.deliver(vec![fact], events);
+        let accepted = self.app.store.accept(vec![fact]).await.unwrap();
+        self.door.deliver(accepted.known, accepted.events);
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {

@@ -13,6 +13,7 @@ mod opening;
 mod order;
 mod ownership;
 mod place;
+mod places;
 mod processes;
 mod restored;
 mod retention;

@@ -1,5 +1,6 @@
 //! Acceptance is a join: any order, repetition and packing of the same deliveries gives the same
-//! alert view, also over the program's end in between.
+//! alert view, also over the program's end in between. That is so below the bound on different alerts
+//! of one target, as every stream here is; what holds beyond it is in `places.rs`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

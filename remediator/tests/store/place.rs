@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use nshield::ModuleNumber;
 use rusqlite::Connection;
@@ -28,6 +29,9 @@ pub(crate) const BUDGETS: Budgets = Budgets {
     fleet_disruptive: 1,
 };
 
+/// No child takes that long to become another program.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 pub(crate) struct Place {
     pub(crate) directory: TempDir,
     pub(crate) clock: Arc<ManualClock>,
@@ -45,9 +49,20 @@ impl Place {
         self.directory.path().join("remediator.sqlite")
     }
 
+    /// The store, once nobody holds its lock any more: a child that another test has just forked has
+    /// a copy of it until it runs its own program.
     pub(crate) fn store(&self) -> SqliteStore {
+        let begun = Instant::now();
+        let opened = loop {
+            match open(&self.file()) {
+                Err(OpenError::Locked { .. }) if begun.elapsed() < PATIENCE => {
+                    std::thread::yield_now();
+                }
+                opened => break opened.unwrap(),
+            }
+        };
         let clock: Arc<dyn Clock> = self.clock.clone();
-        SqliteStore::start(open(&self.file()).unwrap(), clock).unwrap()
+        SqliteStore::start(opened, clock).unwrap()
     }
 
     pub(crate) fn refusal(&self) -> OpenError {
@@ -70,11 +85,12 @@ pub(crate) fn module(number: u16) -> Target {
     Target::module(host(number).host, ModuleNumber::try_from(1).unwrap())
 }
 
+/// An alert of its own for each number; sixteen of them are about one module.
 pub(crate) fn fact(number: u64, starts_at: i64) -> Fact {
     Fact {
         fingerprint: format!("{number:016x}").parse().unwrap(),
         name: "VcmFailed".to_owned(),
-        target: module(1),
+        target: module(u16::try_from(number / 16).unwrap() + 1),
         tier: Some(Tier::Retry),
         lowered: Some(Tier::Restart),
         firing: true,

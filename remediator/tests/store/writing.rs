@@ -21,7 +21,7 @@ use crate::place::{NOW, Place, fact, host, intent, module, opened, resolved};
 async fn what_was_accepted_and_appended_is_there_after_reopening() {
     let place = Place::new();
     let store = place.store();
-    let events = store.accept(vec![fact(1, 1_000)]).await.unwrap();
+    let events = store.accept(vec![fact(1, 1_000)]).await.unwrap().events;
     assert_eq!(events.len(), 1);
     store.append(vec![opened(module(1))]).await.unwrap();
     let before = store.load().await.unwrap();
@@ -58,7 +58,13 @@ async fn operations_at_once_share_commits_and_all_are_kept_in_one_chain() {
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..500 {
         let store = store.clone();
-        tasks.spawn(async move { store.accept(vec![fact(number, 1_000)]).await.unwrap() });
+        tasks.spawn(async move {
+            store
+                .accept(vec![fact(number, 1_000)])
+                .await
+                .unwrap()
+                .events
+        });
     }
     let events: Vec<Event> = tasks.join_all().await.into_iter().flatten().collect();
     let seqs: BTreeSet<u64> = events.iter().map(|event| event.seq).collect();
@@ -113,7 +119,10 @@ async fn a_database_that_cannot_be_written_refuses_and_goes_on_when_it_can_again
         "{second:?}"
     );
     blocker.execute_batch("ROLLBACK").unwrap();
-    assert_eq!(store.accept(vec![fact(1, 1)]).await.unwrap().len(), 1);
+    assert_eq!(
+        store.accept(vec![fact(1, 1)]).await.unwrap().events.len(),
+        1
+    );
     assert_eq!(store.events_after(0, 10).await.unwrap().len(), 1);
 }
 
@@ -139,7 +148,7 @@ async fn time_in_the_store_never_goes_back() {
 async fn repeated_delivery_makes_no_second_event_and_a_new_episode_does() {
     let place = Place::new();
     let store = place.store();
-    let accept = async |fact: Fact| store.accept(vec![fact]).await.unwrap().len();
+    let accept = async |fact: Fact| store.accept(vec![fact]).await.unwrap().events.len();
     assert_eq!(accept(fact(1, 1_000)).await, 1, "it began");
     assert_eq!(accept(fact(1, 1_000)).await, 0, "delivered again");
     assert_eq!(

@@ -8,7 +8,8 @@ use nshield::ModuleNumber;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 use vcm_recovery::ids::HostName;
-use vcm_recovery::inventory::Target;
+use vcm_recovery::inventory::{HostEntry, Inventory, Kind, ModuleEntry, Target};
+use vcm_recovery::step::Platform;
 use vcm_recovery::tier::Tier;
 use vcm_recovery::time::Time;
 
@@ -21,17 +22,16 @@ async fn an_alert_of_a_known_module_is_stored_before_it_is_answered_and_delivere
     assert_eq!(answer.status, StatusCode::OK);
     assert_eq!(answer.json(), json!({"accepted": 1, "ignored": {}}));
     assert_eq!(program.events().await, 1);
-    let facts = program.facts();
-    assert_eq!(facts.len(), 1);
+    let known = program.known();
+    assert_eq!(known.len(), 1);
+    let record = &known[0].1;
     let target = Target::module(
         "tenant-1".parse().unwrap(),
         ModuleNumber::try_from(1).unwrap(),
     );
-    assert_eq!(
-        (&facts[0].target, facts[0].tier),
-        (&target, Some(Tier::Retry))
-    );
-    assert_eq!(facts[0].delivered_at, NOW);
+    let permits = record.permits(&program.app.policy);
+    assert_eq!((&record.target, permits), (&target, Some(Tier::Retry)));
+    assert_eq!(record.last_firing_delivery, Some(NOW));
     assert_eq!(program.delivered.events.lock().unwrap().len(), 1);
     assert_eq!(program.metric("vcm_remediator_webhooks_total"), 1.0);
     assert_eq!(program.metric("vcm_remediator_alerts_total"), 1.0);
@@ -41,13 +41,46 @@ async fn an_alert_of_a_known_module_is_stored_before_it_is_answered_and_delivere
     );
 }
 
+/// As many hosts of ten modules.
+fn fleet(hosts: u16) -> Inventory {
+    let host = |host: u16| {
+        let modules = (1..=10).map(|module| {
+            let entry = ModuleEntry {
+                esn: None,
+                kind: Kind::Vcm,
+                hsm: None,
+                name: None,
+            };
+            (ModuleNumber::try_from(module).unwrap(), entry)
+        });
+        let name: HostName = format!("tenant-{host}").parse().unwrap();
+        let entry = HostEntry {
+            name: name.clone(),
+            instance: None,
+            platform: Platform::Linux,
+            mode: None,
+            modules: modules.collect(),
+        };
+        (name, entry)
+    };
+    Inventory {
+        hosts: (0..hosts).map(host).collect(),
+    }
+}
+
 #[tokio::test]
 async fn five_thousand_alerts_in_one_body_are_accepted() {
-    let program = Program::new();
-    let alerts: Vec<Value> = (0..5_000).map(|number| failed(number, "1")).collect();
+    let program = Program::of(fleet(500), None);
+    let failed = |number: u64| {
+        let host = format!("tenant-{}", number / 10);
+        let module = (number % 10 + 1).to_string();
+        let labels = json!({"alertname": "VcmFailed", "host": host, "module": module});
+        alert(number, labels)
+    };
+    let alerts: Vec<Value> = (0..5_000).map(failed).collect();
     let answer = program.post(body(&alerts)).await;
     assert_eq!(answer.status, StatusCode::OK);
-    assert_eq!(answer.json()["accepted"], 5_000);
+    assert_eq!(answer.json(), json!({"accepted": 5_000, "ignored": {}}));
     assert_eq!(program.events().await, 5_000);
 }
 
@@ -115,7 +148,7 @@ async fn one_bad_alert_never_rejects_its_siblings() {
             json!({"accepted": 2, "ignored": {reason: 1}}),
             "{bad}"
         );
-        assert_eq!(program.facts().len(), 2, "{bad}");
+        assert_eq!(program.known().len(), 2, "{bad}");
         let series = format!("vcm_remediator_alerts_ignored_total{{reason=\"{reason}\"}}");
         assert_eq!(program.metric(&series), 1.0);
     }
@@ -217,7 +250,7 @@ async fn the_watchdog_is_recorded_and_is_no_incident() {
     assert_eq!(program.metric(series), 1_700_000_000.0);
     let last = program.app.receiver.watchdog.last();
     assert_eq!(last, Some(Time::from_millis(1_700_000_000_000)));
-    assert_eq!(program.facts(), []);
+    assert_eq!(program.known(), []);
 
     let program = Program::new();
     watchdog["status"] = json!("resolved");

@@ -115,7 +115,7 @@ async fn what_cannot_be_stored_is_answered_503_and_not_delivered() {
     program.broken.store(true, Ordering::SeqCst);
     let answer = program.post(body(&[failed(1, "1")])).await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(program.facts(), []);
+    assert_eq!(program.known(), []);
     assert_eq!(
         program.metric("vcm_remediator_store_errors_total{operation=\"accept\"}"),
         1.0
@@ -128,7 +128,7 @@ async fn what_cannot_be_stored_is_answered_503_and_not_delivered() {
         program.post(body(&[failed(1, "1")])).await.status,
         StatusCode::OK
     );
-    assert_eq!(program.facts().len(), 1);
+    assert_eq!(program.known().len(), 1);
 }
 
 #[tokio::test]
@@ -156,7 +156,7 @@ async fn without_the_right_token_nothing_is_read() {
     }
     let series = "vcm_remediator_webhooks_rejected_total{reason=\"unauthorized\"}";
     assert_eq!(program.metric(series), 4.0);
-    assert_eq!(program.facts(), []);
+    assert_eq!(program.known(), []);
     let answer = program
         .send(post(Some("Bearer correct horse battery")))
         .await;

@@ -8,5 +8,6 @@
 mod alerts;
 mod answers;
 mod bodies;
+mod bound;
 mod many;
 mod program;

@@ -9,9 +9,9 @@ use axum::http::{Request, StatusCode};
 use nshield::ModuleNumber;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
-use vcm_recovery::alert::Fact;
+use vcm_recovery::alert::{Fact, FactRecord};
 use vcm_recovery::event::{Entry, Event};
-use vcm_recovery::ids::{AttemptId, Epoch, HostName};
+use vcm_recovery::ids::{AttemptId, Epoch, Fingerprint, HostName};
 use vcm_recovery::inventory::{HostEntry, Inventory, Kind, ModuleEntry};
 use vcm_recovery::observation::Observation;
 use vcm_recovery::policy::{Budgets, Policy};
@@ -26,7 +26,9 @@ use vcm_remediator::store::counted::Counted;
 use vcm_remediator::store::open::open;
 use vcm_remediator::store::ownership::NotOwner;
 use vcm_remediator::store::sqlite::SqliteStore;
-use vcm_remediator::store::{Loaded, Pending, Reservation, Store, StoreError, StoreIdentity};
+use vcm_remediator::store::{
+    Accepted, Loaded, Pending, Reservation, Store, StoreError, StoreIdentity,
+};
 use vcm_remediator::web::{App, Readiness, Recent, router};
 use vcm_remediator::webhook::auth::Token;
 use vcm_remediator::webhook::{BODY_MAX, Deliver, Receiver};
@@ -38,13 +40,13 @@ pub(crate) const WEBHOOK: &str = "/api/v1/alerts/webhook";
 
 #[derive(Default)]
 pub(crate) struct Delivered {
-    pub(crate) facts: Mutex<Vec<Fact>>,
+    pub(crate) known: Mutex<Vec<(Fingerprint, FactRecord)>>,
     pub(crate) events: Mutex<Vec<Event>>,
 }
 
 impl Deliver for Delivered {
-    fn deliver(&self, facts: Vec<Fact>, events: Vec<Event>) {
-        self.facts.lock().unwrap().extend(facts);
+    fn deliver(&self, known: Vec<(Fingerprint, FactRecord)>, events: Vec<Event>) {
+        self.known.lock().unwrap().extend(known);
         self.events.lock().unwrap().extend(events);
     }
 }
@@ -68,7 +70,7 @@ impl Store for Breakable {
         self.store.head()
     }
 
-    fn accept(&self, facts: Vec<Fact>) -> Pending<'_, Vec<Event>> {
+    fn accept(&self, facts: Vec<Fact>) -> Pending<'_, Accepted> {
         if self.broken.load(Ordering::SeqCst) {
             return Box::pin(async { Err(StoreError::Busy) });
         }
@@ -106,6 +108,7 @@ pub(crate) struct Program {
     pub(crate) app: Arc<App>,
     pub(crate) delivered: Arc<Delivered>,
     pub(crate) broken: Arc<AtomicBool>,
+    pub(crate) time: Arc<ManualClock>,
     _directory: tempfile::TempDir,
 }
 
@@ -155,11 +158,16 @@ impl Program {
     }
 
     pub(crate) fn with(token: Option<Token>) -> Self {
+        Self::of(inventory(), token)
+    }
+
+    pub(crate) fn of(inventory: Inventory, token: Option<Token>) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(NOW));
+        let time = Arc::new(ManualClock::at(NOW));
+        let clock: Arc<dyn Clock> = time.clone();
         let opened = open(&directory.path().join("store.sqlite")).unwrap();
         let store = SqliteStore::start(opened, Arc::clone(&clock)).unwrap();
-        let (inventory, policy) = (Arc::new(inventory()), Arc::new(Policy::default()));
+        let (inventory, policy) = (Arc::new(inventory), Arc::new(Policy::default()));
         let board = Arc::new(Board::default());
         let metrics = Arc::new(Metrics::new(&inventory, &policy, &board, &clock));
         let broken = Arc::new(AtomicBool::new(false));
@@ -201,6 +209,7 @@ impl Program {
             app,
             delivered,
             broken,
+            time,
             _directory: directory,
         }
     }
@@ -236,8 +245,9 @@ impl Program {
             .unwrap()
     }
 
-    pub(crate) fn facts(&self) -> Vec<Fact> {
-        self.delivered.facts.lock().unwrap().clone()
+    /// What the engine was told of, one by one.
+    pub(crate) fn known(&self) -> Vec<(Fingerprint, FactRecord)> {
+        self.delivered.known.lock().unwrap().clone()
     }
 
     pub(crate) async fn events(&self) -> usize {

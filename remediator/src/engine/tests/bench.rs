@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use nshield::{ModuleNumber, ModuleState};
 use tokio::time::Instant;
+use vcm_recovery::alert::Fact;
 use vcm_recovery::attempt::{Outcome, Report};
 use vcm_recovery::event::{Change, Entry};
 use vcm_recovery::ids::{AttemptId, Epoch, ObservationId, StoreId};
@@ -26,7 +27,7 @@ use crate::host::fence::{Caller, Newest};
 use crate::host_client::{Call, HostRunnerError, Order};
 use crate::store::chain::ChainHead;
 use crate::store::ownership::NotOwner;
-use crate::store::{Pending, Reservation, StoreIdentity};
+use crate::store::{Accepted, Pending, Reservation, StoreIdentity};
 
 /// The runtime's own time, so that paused tests need no waiting.
 #[derive(Debug)]
@@ -84,8 +85,8 @@ impl Store for MemoryStore {
         Box::pin(async { Err(StoreError::Closed) })
     }
 
-    fn accept(&self, _facts: Vec<Fact>) -> Pending<'_, Vec<Event>> {
-        Box::pin(async { Ok(Vec::new()) })
+    fn accept(&self, _facts: Vec<Fact>) -> Pending<'_, Accepted> {
+        Box::pin(async { Ok(Accepted::default()) })
     }
 
     fn append(&self, entries: Vec<Entry>) -> Pending<'_, Vec<Event>> {
@@ -375,7 +376,8 @@ impl Bench {
             ends_at: (!firing).then_some(now),
             delivered_at: now,
         };
-        self.door.deliver(vec![fact], Vec::new());
+        let known = vec![(fact.fingerprint, FactRecord::new(&fact))];
+        self.door.deliver(known, Vec::new());
     }
 
     pub(super) fn script<T>(&self, change: impl FnOnce(&mut Script) -> T) -> T {

@@ -70,3 +70,32 @@ fn refuses_an_alert_that_is_not_one() {
         assert!(read(text, NOW).is_err(), "{text}");
     }
 }
+
+#[test]
+fn what_has_no_place_is_one_reason_that_names_a_target_and_how_many_there_are() {
+    let refused = |facts| Refused {
+        facts,
+        name: "VcmFailed".to_owned(),
+    };
+    let of = |host: &str| Target::host(host.parse().unwrap());
+    let mut intake = Intake {
+        total: 5_000,
+        ..Intake::default()
+    };
+    let both = [
+        (of("tenant-1"), refused(4_000)),
+        (of("tenant-2"), refused(900)),
+    ];
+    intake.refuse(both.into_iter().collect());
+    assert_eq!(intake.accepted(), 100);
+    let reasons: Vec<_> = intake.ignored.into_iter().collect();
+    let [(reason, (alerts, example))] = &reasons[..] else {
+        panic!("{reasons:?}");
+    };
+    assert_eq!((*reason, *alerts), ("too_many", 4_900));
+    assert_eq!(
+        example.to_string(),
+        "too many: tenant-1 had 64 different alerts, or 32 of one name, in 24 h; \"VcmFailed\" has \
+         no place"
+    );
+}
