@@ -19,10 +19,14 @@ use crate::time::Time;
 pub const LABEL_LENGTH_MAX: usize = 1024;
 
 /// A fact is remembered, and holds one of its target's places, for so long after it was last delivered:
-/// a day, as the failures that storms and flapping count. Alertmanager as shipped delivers again every
-/// 5 min and counts on a fact for 15 min; what comes later than a day is joined in the store all the
-/// same.
+/// a day, as the failures that storms and flapping count. As shipped, Alertmanager delivers again every
+/// 5 min, and a fact counts for 15 min. Whatever comes later than a day is joined with what the store
+/// keeps, for 90 days; Alertmanager itself keeps what it has notified for 5 days at most.
 pub const FACT_MEMORY: Duration = Duration::from_secs(24 * 3600);
+
+/// Facts of one target that are remembered for longer because its incident is open or they are
+/// silenced: as many as there are places, the newest of them.
+pub const OLD_FACTS_MAX: usize = 64;
 
 /// One alert of a webhook body, after its JSON was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -339,6 +343,12 @@ impl FactRecord {
             (Some(_), None) => true,
             (None, _) => false,
         }
+    }
+
+    /// When it was last heard of: delivered as firing, or ended.
+    #[must_use]
+    pub fn last_heard(&self) -> Option<Time> {
+        self.last_firing_delivery.max(self.newest_end)
     }
 
     /// Whether it counts now: firing, and delivered within `ttl`.

@@ -191,7 +191,21 @@ impl Actor {
         for event in &delivered.events {
             self.apply(event);
         }
+        self.forget_outlived();
         delivered.orders
+    }
+
+    /// Forgets the alerts that nothing depends on any more. A host without work has no turns, and
+    /// gets no new alerts either: what it remembers is bounded by its places in the store.
+    fn forget_outlived(&mut self) {
+        let now = self.now();
+        let silences = || (self.parts.surroundings.silences)(now);
+        let outlived = self.state.outlived_facts(&self.parts.policy, silences, now);
+        if !outlived.is_empty() {
+            self.parts
+                .board
+                .change(&mut self.state, |state| state.forget_facts(&outlived));
+        }
     }
 
     /// Takes in what was delivered, and leaves the orders for the next turn: nothing of them is

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use nshield::ModuleNumber;
 use tokio::time::Instant;
+use vcm_recovery::alert::FACT_MEMORY;
 use vcm_recovery::attempt::Outcome;
 use vcm_recovery::event::{Change, LoadClass};
 use vcm_recovery::ids::{AttemptId, Epoch};
@@ -437,4 +438,29 @@ async fn host_taken_out_of_which_nothing_is_open_has_no_actor() {
     let close = HostOrder::Close { target: target() };
     let refused = order(&bench, close).await;
     assert!(matches!(refused, Err(OrderFailure::UnknownHost(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn alert_that_ended_a_day_ago_is_forgotten_when_the_next_comes() {
+    let bench = Bench::start(script(false)).await;
+    bench.deliver(false);
+    let known = || {
+        let host = bench.parts.board.host(&target().host).unwrap();
+        host.facts.keys().copied().collect::<Vec<_>>()
+    };
+    while known().is_empty() {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    let first = known();
+    tokio::time::sleep(FACT_MEMORY + Duration::from_secs(60)).await;
+    let next: Fingerprint = "00000000000000bb".parse().unwrap();
+    let host = bench.parts.board.host(&target().host).unwrap();
+    let record = FactRecord {
+        newest_end: Some(bench.parts.clock.now()),
+        ..host.facts[&first[0]].clone()
+    };
+    bench.door.deliver(vec![(next, record)], Vec::new());
+    while known() != [next] {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
 }

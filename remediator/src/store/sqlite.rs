@@ -5,10 +5,12 @@ use std::sync::Arc;
 use rusqlite::params;
 use vcm_recovery::alert::Fact;
 use vcm_recovery::event::{Change, Entry, Event};
+use vcm_recovery::fleet::Silences;
 use vcm_recovery::ids::{AttemptId, Epoch, HostName};
 use vcm_recovery::observation::Observation;
-use vcm_recovery::policy::Budgets;
+use vcm_recovery::policy::{Budgets, Policy};
 use vcm_recovery::state::HostState;
+use vcm_recovery::time::Time;
 
 use super::chain::ChainHead;
 use super::open::{OpenError, Opened};
@@ -169,7 +171,19 @@ fn load(operation: &Operation<'_>) -> Result<Loaded, StoreError> {
         let state = loaded.host(&record.target.host);
         state.facts.insert(fingerprint, record);
     }
+    forget_outlived(&mut loaded, operation.now);
     Ok(loaded)
+}
+
+/// Leaves out the alerts that nothing depends on any more, as the events have every one that ever was.
+/// Which are silenced is not known yet, and what an alert counts is for the policy of the engine.
+fn forget_outlived(loaded: &mut Loaded, now: Time) {
+    let silences = || Silences::Unknown(String::new());
+    let policy = Policy::default();
+    for state in loaded.hosts.values_mut() {
+        let outlived = state.outlived_facts(&policy, silences, now);
+        state.forget_facts(&outlived);
+    }
 }
 
 impl Loaded {
@@ -193,7 +207,6 @@ fn events_after(operation: &Operation<'_>, seq: u64, limit: u32) -> Result<Vec<E
 #[cfg(test)]
 mod tests {
     use vcm_recovery::inventory::Target;
-    use vcm_recovery::time::Time;
 
     use super::*;
     use crate::clock::ManualClock;

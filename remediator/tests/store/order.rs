@@ -40,9 +40,10 @@ fn any_fact() -> impl Strategy<Value = Fact> {
         0_u64..1800,
     )
         .prop_map(|(number, starts, ends, delivered)| {
+            let at = |millis: i64| NOW.as_millis() + millis;
             let base = match ends {
-                None => fact(number, starts),
-                Some(ends) => resolved(number, starts, ends),
+                None => fact(number, at(starts)),
+                Some(ends) => resolved(number, at(starts), at(ends)),
             };
             let delivered_at = NOW.after(Duration::from_secs(delivered));
             labelled(

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use rusqlite::Connection;
+use vcm_recovery::alert::{FACT_MEMORY, Fact};
+use vcm_recovery::ids::Fingerprint;
 use vcm_remediator::store::Store as _;
 use vcm_remediator::store::retention::KEPT;
 use vcm_remediator::store::sqlite::SqliteStore;
 
-use crate::place::{Place, fact, look};
+use crate::place::{NOW, Place, fact, look, module, resolved};
 
 fn count(place: &Place, table: &str) -> u32 {
     Connection::open(place.file())
@@ -84,6 +86,39 @@ async fn a_fact_that_is_delivered_again_is_one_row_and_counts_from_its_last_deli
     let store = place.store();
     store.head().await.unwrap();
     assert_eq!(counts(&place), [1, 0, 1]);
+}
+
+/// The events have every alert that ever was; what has ended is not carried along for ever.
+#[tokio::test]
+async fn what_ended_a_day_ago_is_not_loaded_and_ends_a_late_firing_all_the_same() {
+    let place = Place::new();
+    let store = place.store();
+    let begun = NOW.as_millis();
+    store.accept(vec![fact(1, begun)]).await.unwrap();
+    store
+        .accept(vec![resolved(1, begun, begun + 1), fact(2, begun)])
+        .await
+        .unwrap();
+    let known = async |store: &SqliteStore| -> Vec<Fingerprint> {
+        let hosts = store.load().await.unwrap().hosts;
+        hosts[&module(1).host].facts.keys().copied().collect()
+    };
+    let both = [1, 2].map(|number| fact(number, 0).fingerprint);
+    place.clock.advance(FACT_MEMORY);
+    assert_eq!(known(&store).await, both);
+    place.clock.advance(Duration::from_secs(1));
+    // What has not ended may be silenced: who knows the silences forgets it.
+    assert_eq!(known(&store).await, both[1..]);
+    drop(store);
+    let store = place.store();
+    assert_eq!(known(&store).await, both[1..]);
+    let late = Fact {
+        delivered_at: vcm_remediator::clock::Clock::now(&*place.clock),
+        ..fact(1, begun)
+    };
+    let accepted = store.accept(vec![late]).await.unwrap();
+    assert_eq!(accepted.events, []);
+    assert!(!accepted.known[0].1.firing());
 }
 
 /// Rooms of forgotten evidence are used again: the file stops growing.

@@ -9,6 +9,7 @@
 mod anew;
 mod approvals;
 mod control;
+mod forgotten;
 mod history;
 mod lab;
 mod observe;
