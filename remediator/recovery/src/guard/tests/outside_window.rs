@@ -77,6 +77,19 @@ fn the_next_of_several_windows_counts() {
 }
 
 #[test]
+fn a_window_without_length_never_opens_and_begins_again_in_a_week() {
+    let mut base = on_friday(22);
+    for rung in [
+        &mut base.policy.retry,
+        &mut base.policy.restart,
+        &mut base.policy.clear,
+    ] {
+        rung.windows[0].length = Duration::ZERO;
+    }
+    closed(&base, 7 * 24 * 3_600);
+}
+
+#[test]
 fn a_window_without_days_never_opens() {
     let mut base = on_friday(22);
     base.policy.clear.windows[0].days.clear();
