@@ -288,6 +288,17 @@ knobs! {
         /// Retry only, by the host's own word.
         1 HostRetryOnly = "host_permits_retry",
     }
+    /// Whether a module is enrolled on two hosts, where the layout has two that use one HSM.
+    enrolment: Enrolment {
+        /// Every module is one host's.
+        5 Once = "once",
+        /// The same VCM is on a second host, and a clear cuts it off there too.
+        1 ClearCutsBoth = "vcm_twice_clear_cuts_both",
+        /// The same VCM is on a second host, and a clear ends one host's session only.
+        1 ClearCutsOne = "vcm_twice_clear_cuts_one",
+        /// A network HSM is on both hosts, and a clear cuts both off.
+        1 NetworkHsm = "network_hsm_on_both",
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use nshield::{ModuleNumber, ModuleState};
 use vcm_recovery::ids::ObservationId;
-use vcm_recovery::inventory::Kind;
 use vcm_recovery::observation::{
     HardserverLook, ModuleLook, NetworkLook, OBSERVATION_SCHEMA, Observation, SourceStatus,
     Sources, StopSign,
@@ -176,7 +175,7 @@ fn module(world: &World, place: Place, dice: &mut Dice, shown: bool, now: Time) 
         esn: esn.then(|| entry.esn.clone()),
         hardware_ok: (shown && !bare).then_some(entry.hardware_ok),
         connection_ok: (shown && !bare).then_some(true),
-        kind: Some(Kind::Vcm),
+        kind: Some(entry.kind),
         objects: statistics.then_some(entry.objects),
         uptime: statistics.then(|| now.since(entry.started_at).as_secs()),
         load_percent: statistics.then_some(world.hsms[entry.hsm].load()),

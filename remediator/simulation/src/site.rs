@@ -10,7 +10,7 @@ use vcm_recovery::step::Platform;
 use vcm_recovery::tier::{Rung, Tier};
 
 use crate::knobs::{Knobs, Load, Modes, Permitted};
-use crate::world::{Host, Place, World};
+use crate::world::{Host, Module, Place, World};
 
 /// The longest time for which load may be taken from an HSM.
 pub(crate) const MAX_SHED: Duration = Duration::from_secs(7_200);
@@ -71,13 +71,17 @@ impl Site {
 }
 
 fn entry(world: &World, index: usize, host: &Host) -> Option<HostEntry> {
+    // A VCM's serial number stands once in an inventory, or the configuration is refused.
+    let elsewhere = |module: &Module| {
+        module.kind == Kind::Vcm && module.twin.is_some_and(|twin| twin.host < index)
+    };
     let modules: BTreeMap<_, _> = host
         .modules
         .iter()
         .map(|module| {
             let entry = ModuleEntry {
-                esn: Some(module.esn.clone()),
-                kind: Kind::Vcm,
+                esn: (!elsewhere(module)).then(|| module.esn.clone()),
+                kind: module.kind,
                 hsm: world.hsms[module.hsm].name.clone(),
                 name: None,
             };

@@ -87,8 +87,8 @@ impl Trouble {
             Self::HsmReboots => hsm_reboots(world, dice, world.module(place).hsm, now),
             Self::NeedsRetry => fail(world, place, Cure::Retry, now),
             Self::NeedsRestart => fail(world, place, Cure::Restart, now),
-            Self::NeedsClear => fail(world, place, Cure::Clear, now),
-            Self::NeedsPeople => fail(world, place, Cure::People, now),
+            Self::NeedsClear => fail_itself(world, place, Cure::Clear, now),
+            Self::NeedsPeople => fail_itself(world, place, Cure::People, now),
             Self::HealsByItself => {
                 if works(world, place) {
                     let heals = dice.seconds(30..=900);
@@ -146,6 +146,13 @@ fn works(world: &World, place: Place) -> bool {
 fn fail(world: &mut World, place: Place, cure: Cure, now: Time) {
     if works(world, place) {
         world.fail(place, Some(cure), None, now);
+    }
+}
+
+/// It is the module that fails and not one host's session with it.
+fn fail_itself(world: &mut World, place: Place, cure: Cure, now: Time) {
+    if works(world, place) {
+        world.fail_both(place, cure, now);
     }
 }
 

@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use nshield::{Esn, ModuleNumber, ModuleState};
 use vcm_recovery::ids::HsmName;
+use vcm_recovery::inventory::Kind;
 use vcm_recovery::time::Time;
 
 use crate::dice::Dice;
 use crate::knobs::{Flap, Knobs, Reconnect};
 
 pub mod commands;
+mod enrolment;
 mod layout;
 
 /// How long a lost link goes unnoticed (`connect_broken`, nShield manual).
@@ -87,6 +89,10 @@ pub struct Host {
 pub struct Module {
     /// Its serial number.
     pub esn: Esn,
+    /// What it is.
+    pub kind: Kind,
+    /// Where the same module is enrolled a second time.
+    pub twin: Option<Place>,
     /// Its number now.
     pub number: ModuleNumber,
     /// The HSM behind it.

@@ -14,7 +14,7 @@ use vcm_simulation::campaign::{self, TAIL};
 use vcm_simulation::checker::Way;
 use vcm_simulation::episode::Episode;
 use vcm_simulation::knobs::{
-    Icmp, Knobs, Layout, Load, Modes, People, Permitted, Reconnect, Retry,
+    Enrolment, Icmp, Knobs, Layout, Load, Modes, People, Permitted, Reconnect, Retry,
 };
 use vcm_simulation::trouble::Trouble;
 
@@ -102,6 +102,36 @@ fn whole_ladder_is_climbed_where_the_policy_permits_it() {
         acts.contains(&Rung::Retry) && acts.contains(&Rung::Restart),
         "{acts:?}"
     );
+}
+
+/// Of one VCM on two hosts and of a network HSM on two, over places drawn by seeds.
+#[test]
+fn only_a_vcm_is_cleared_where_a_module_is_enrolled_on_two_hosts() {
+    let clears = |enrolment: Enrolment| -> usize {
+        let knobs = Knobs {
+            layout: Layout::Wide,
+            policy: Permitted::Everything,
+            reconnect: Reconnect::Never,
+            people: People::Absent,
+            enrolment,
+            ..Knobs::ORDINARY
+        };
+        let episode = |seed| {
+            let mut episode = Episode::of(seed, knobs, false, None);
+            episode.plan_one(Trouble::NeedsClear);
+            episode.run(TAIL);
+            let violations = episode.checker().violations();
+            assert!(violations.is_empty(), "seed {seed}: {violations:?}");
+            acts(&episode)
+                .iter()
+                .filter(|rung| **rung == Rung::Clear)
+                .count()
+        };
+        (0..24).map(episode).sum()
+    };
+    let (once, both) = (clears(Enrolment::Once), clears(Enrolment::NetworkHsm));
+    assert!(once > both && both > 0, "{once} and {both} clears");
+    assert!(clears(Enrolment::ClearCutsBoth) > 0);
 }
 
 #[test]

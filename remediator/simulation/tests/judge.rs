@@ -7,7 +7,7 @@ use vcm_recovery::policy::{Mode, OthersHealthy, Policy};
 use vcm_recovery::tier::Tier;
 use vcm_simulation::campaign::TAIL;
 use vcm_simulation::episode::Episode;
-use vcm_simulation::knobs::{Knobs, Layout, People, Restart, Runner};
+use vcm_simulation::knobs::{Enrolment, Knobs, Layout, People, Permitted, Restart, Runner};
 
 /// Episodes looked through at most.
 const EPISODES: u64 = 600;
@@ -87,6 +87,21 @@ fn clear_without_approval() {
 #[test]
 fn restart_that_cuts_healthy_modules() {
     assert!(sees("S14", |policy| policy.others_healthy = OthersHealthy::Allow));
+}
+
+#[test]
+fn clear_that_cuts_another_host_off_without_a_word() {
+    let set = |knobs: &mut Knobs| {
+        knobs.layout = Layout::Wide;
+        knobs.enrolment = Enrolment::ClearCutsBoth;
+        knobs.policy = Permitted::Default;
+    };
+    assert!(sees_where("S14", set, |policy| {
+        policy.clear.approval = false;
+        for rule in policy.alerts.values_mut() {
+            rule.tier = Tier::Clear;
+        }
+    }));
 }
 
 #[test]

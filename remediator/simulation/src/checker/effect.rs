@@ -9,6 +9,7 @@ use vcm_recovery::time::Time;
 
 use super::shown::Shown;
 use super::{Checker, EVIDENCE, Followed, Section};
+use crate::knobs::Permitted;
 use crate::world::{Place, World};
 
 /// What was true of a host right before a command was started on it.
@@ -16,6 +17,8 @@ use crate::world::{Place, World};
 pub(crate) struct Truth {
     host: usize,
     works: Vec<bool>,
+    /// Whether what is done to the module itself cuts off another host for which it works.
+    works_elsewhere: Vec<bool>,
     heals_at: Vec<Option<Time>>,
 }
 
@@ -33,6 +36,10 @@ impl Checker {
         Truth {
             host,
             works: places.clone().map(|place| world.works(place)).collect(),
+            works_elsewhere: places
+                .clone()
+                .map(|place| world.felt_at(place).is_some_and(|twin| world.works(twin)))
+                .collect(),
             heals_at: places.map(|place| world.module(place).heals_at).collect(),
         }
     }
@@ -58,6 +65,14 @@ impl Checker {
             return;
         }
         followed.first_step_at = Some(now);
+        let cuts = truth
+            .as_ref()
+            .zip(place)
+            .is_some_and(|(truth, place)| truth.works_elsewhere[place.slot]);
+        self.judge_other_host(attempt, step, cuts);
+        let Some(followed) = self.attempts.get(&attempt) else {
+            return;
+        };
         let rung = followed.intent.rung;
         let incident = followed.intent.incident.clone();
         let times = self.site.policy.rung(rung);
@@ -142,6 +157,21 @@ impl Checker {
             format!("{} starts on a held host", intent.attempt)
         });
         self.judge_shown(intent, shown, "the host's own look");
+    }
+
+    /// A clear that takes a module away from another host for which it works: what a clear takes away
+    /// nobody can see from one host, so that a person's word or the site's covers it.
+    fn judge_other_host(&mut self, attempt: AttemptId, step: Step, cuts: bool) {
+        let permitted = matches!(
+            self.knobs.policy,
+            Permitted::Everything | Permitted::OthersToo
+        );
+        let asked = |followed: &Followed| followed.intent.approval.is_some();
+        let covered = permitted || self.attempts.get(&attempt).is_some_and(asked);
+        let clears = matches!(step, Step::EnterMaintenance(_));
+        self.require(!(clears && cuts) || covered, "S14", || {
+            format!("{step:?} of {attempt} cuts off another host, and nobody has permitted that")
+        });
     }
 
     /// From `-M` on only `-c` of the same attempt runs on that host, until it is done.

@@ -19,8 +19,7 @@ const RETURNS: Duration = Duration::from_secs(120);
 
 impl Checker {
     pub(super) fn hsm_of(&self, target: &Target) -> Option<&HsmName> {
-        let host = self.site.inventory.hosts.get(&target.host)?;
-        host.modules.get(&target.module?)?.hsm.as_ref()
+        self.module_of(target)?.hsm.as_ref()
     }
 
     /// How often load was ordered to be taken.

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use nshield::{ModuleNumber, ModuleState};
+use nshield::{Esn, ModuleNumber, ModuleState};
 use vcm_recovery::attempt::{Intent, Outcome};
-use vcm_recovery::inventory::Target;
+use vcm_recovery::inventory::{Kind, ModuleEntry, Target};
 use vcm_recovery::observation::NetworkLook;
 use vcm_recovery::policy::Mode;
 use vcm_recovery::step::Step;
@@ -125,6 +125,10 @@ impl Checker {
                 intent.target
             )
         });
+        let kind = self.module_of(&intent.target).map(|module| module.kind);
+        self.require(rung != Rung::Clear || kind == Some(Kind::Vcm), "S1", || {
+            format!("{rung} of {}, which is {kind:?}", intent.target)
+        });
         let host_permits = self.knobs.policy != Permitted::HostRetryOnly || rung == Rung::Retry;
         self.require(host_permits, "S1", || {
             format!("{rung} is above the host's own word")
@@ -151,10 +155,22 @@ impl Checker {
                 self.knobs.policy,
                 Permitted::Everything | Permitted::OthersToo
             );
-        let free = by_policy && mode == Mode::Act;
+        // Without a serial number nobody knows whose keys are dropped.
+        let confirmed = rung != Rung::Clear || self.esn_of(&intent.target).is_some();
+        let free = by_policy && mode == Mode::Act && confirmed;
         self.require(free || answered, "S13", || {
             format!("{rung} of {} without approval", intent.target)
         });
+    }
+
+    /// What the inventory has about a module.
+    pub(super) fn module_of(&self, target: &Target) -> Option<&ModuleEntry> {
+        let host = self.site.inventory.hosts.get(&target.host)?;
+        host.modules.get(&target.module?)
+    }
+
+    fn esn_of(&self, target: &Target) -> Option<&Esn> {
+        self.module_of(target)?.esn.as_ref()
     }
 
     /// The mode that the site was given for this host: the knob's own table.
@@ -247,18 +263,21 @@ impl Checker {
                 Rung::Retry => made.target == intent.target,
                 Rung::Restart => made.target.host == intent.target.host,
                 Rung::Clear => {
-                    made.target == intent.target || (made.esn.is_some() && made.esn == intent.esn)
+                    let (made, this) = (&made.target, &intent.target);
+                    let esn = self.esn_of(this);
+                    made == this || (esn.is_some() && self.esn_of(made) == esn)
                 }
             };
             started && same && made.rung == intent.rung
         };
+        let made: Vec<Time> = self
+            .attempts
+            .values()
+            .filter(counts)
+            .map(|followed| followed.reserved_at)
+            .collect();
         for (_, attempts, window) in CAPS.into_iter().filter(|(rung, ..)| *rung == intent.rung) {
-            let within = self
-                .attempts
-                .values()
-                .filter(counts)
-                .filter(|followed| now.since(followed.reserved_at) < window)
-                .count();
+            let within = made.iter().filter(|at| now.since(**at) < window).count();
             self.require(within < attempts, "S2", || {
                 let (rung, target) = (intent.rung, &intent.target);
                 format!(
@@ -286,16 +305,11 @@ impl Checker {
         let kept =
             |held: &&&Intent| held.rung.disruptive() && !self.released.contains(&held.attempt);
         let disruptive = held.iter().filter(kept).count();
-        let on_hsm = intent
-            .hsms
+        let hsm = self.hsm_of(&intent.target);
+        let on_hsm = held
             .iter()
-            .map(|hsm| {
-                held.iter()
-                    .filter(|held| held.rung == Rung::Retry && held.hsms.contains(hsm))
-                    .count()
-            })
-            .max()
-            .unwrap_or(0);
+            .filter(|held| held.rung == Rung::Retry && self.hsm_of(&held.target) == hsm)
+            .count();
         self.require(on_host < 1, "S4", || {
             format!("{on_host} attempts are open on {}", intent.target.host)
         });

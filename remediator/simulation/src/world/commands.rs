@@ -120,6 +120,7 @@ impl World {
         module.heals_at = None;
         module.objects = 0;
         module.clears_that_fail = fails;
+        self.twin_enters(place);
     }
 
     /// `nopclearfail -m<N> -c`
@@ -137,10 +138,12 @@ impl World {
         }
         if module.stuck == Some(Cure::People) {
             module.view = ModuleState::Failed;
+            self.twin_leaves(place, now);
             return;
         }
         module.started_at = now;
         self.turn_well(place, false, now);
+        self.twin_leaves(place, now);
     }
 
     /// People repair everything about this host that can be repaired, and number its modules as the
@@ -175,6 +178,7 @@ impl World {
                 module.view = ModuleState::Failed;
                 module.stuck = None;
             }
+            self.twin_leaves(place, now);
         }
     }
 }

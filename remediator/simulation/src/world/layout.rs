@@ -1,6 +1,7 @@
 //! Which hosts have which modules of which HSMs.
 
 use nshield::ModuleState;
+use vcm_recovery::inventory::Kind;
 use vcm_recovery::time::Time;
 
 use super::{Hardserver, Host, Hsm, Module, OBJECTS, World};
@@ -24,13 +25,15 @@ impl World {
             .flatten()
             .max()
             .map_or(0, |last| last + 1);
-        Self::with(
+        let mut world = Self::with(
             carried.iter().map(|of_host| of_host.to_vec()),
             hsms,
             hsm_unknown,
             (knobs, dice),
             now,
-        )
+        );
+        world.enrol_twice();
+        world
     }
 
     /// An estate of so many HSMs; `carried` says, host by host, which of them carries each module.
@@ -82,6 +85,8 @@ fn module(host: usize, slot: usize, hsm: usize, now: Time) -> Option<Module> {
         esn: format!("{:04X}-05E0-{:04X}", host & 0xffff, number)
             .parse()
             .ok()?,
+        kind: Kind::Vcm,
+        twin: None,
         number: number.try_into().ok()?,
         hsm,
         view: ModuleState::Operational,
