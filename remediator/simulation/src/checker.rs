@@ -65,6 +65,22 @@ pub struct Violation {
     pub at: Time,
 }
 
+/// An instant by both clocks: what was not recorded has its time by a start of the program that may be
+/// over, and which took it to be later than the next one does.
+#[derive(Clone, Copy, Debug)]
+struct Moment {
+    program: Time,
+    truly: Time,
+}
+
+impl Moment {
+    /// How long after `earlier`, by the clock by which it is longer.
+    fn since(self, earlier: Self) -> Duration {
+        let by_program = self.program.since(earlier.program);
+        by_program.max(self.truly.since(earlier.truly))
+    }
+}
+
 /// What the judge knows.
 #[derive(Debug)]
 pub struct Checker {
@@ -74,7 +90,7 @@ pub struct Checker {
     violations: Vec<Violation>,
     facts: BTreeMap<(About, Rule), Known>,
     /// When, and what.
-    looks: Vec<VecDeque<(Time, Shown)>>,
+    looks: Vec<VecDeque<(Moment, Shown)>>,
     attempts: BTreeMap<AttemptId, Followed>,
     open: BTreeMap<Target, Open>,
     pages: BTreeMap<(Target, PageReason), Time>,
@@ -82,7 +98,7 @@ pub struct Checker {
     sections: BTreeMap<usize, Section>,
     epochs: Vec<Epoch>,
     paused: bool,
-    /// What people hold by order, and until when.
+    /// What people hold by order, and until when in truth.
     holds: BTreeMap<Target, Option<Time>>,
     /// Since when, in working time, the load of an HSM is due to return.
     return_due: BTreeMap<HsmName, Duration>,
@@ -96,7 +112,12 @@ pub struct Checker {
     released: BTreeSet<AttemptId>,
     results: Vec<IncidentResult>,
     truth: Option<Truth>,
+    /// What time it truly is.
     now: Time,
+    /// What time the program takes it to be.
+    time: Time,
+    /// What the wall clock of its machine shows.
+    wall: Time,
     /// How long the program could work so far: liveness is owed in this time only.
     worked: Duration,
 }
@@ -117,6 +138,8 @@ struct Followed {
     intent: Intent,
     host: usize,
     reserved_at: Time,
+    /// The same by the true clock.
+    reserved_truly: Time,
     reserved_worked: Duration,
     outcome: Option<Outcome>,
     settled_at: Option<Time>,
@@ -131,7 +154,7 @@ struct Followed {
 #[derive(Clone, Debug)]
 struct Open {
     id: IncidentId,
-    opened_at: Time,
+    opened_at: Moment,
     first_failed_at: Option<Time>,
     /// Working time of its opening, its first failure or the last change of an attempt.
     quiet_since: Duration,
@@ -180,6 +203,8 @@ impl Checker {
             results: Vec::new(),
             truth: None,
             now: Time::from_millis(0),
+            time: Time::from_millis(0),
+            wall: Time::from_millis(0),
             worked: Duration::ZERO,
         }
     }
@@ -215,6 +240,13 @@ impl Checker {
         (self.open.len(), self.open.keys().filter(paged).count())
     }
 
+    const fn moment(&self) -> Moment {
+        Moment {
+            program: self.time,
+            truly: self.now,
+        }
+    }
+
     fn require(&mut self, holds: bool, property: &'static str, text: impl FnOnce() -> String) {
         if !holds {
             let at = self.now;
@@ -227,32 +259,44 @@ impl Checker {
     }
 
     /// Time has passed, in which the program could work or not.
-    pub(crate) fn time_passes(&mut self, now: Time, operable: bool) {
+    pub(crate) fn time_passes(
+        &mut self,
+        now: Time,
+        program: Option<Time>,
+        wall: Time,
+        operable: bool,
+    ) {
         if operable && self.now.as_millis() > 0 {
             self.worked += now.since(self.now);
         }
         self.now = self.now.max(now);
+        self.time = program.unwrap_or(self.time);
+        self.wall = wall;
     }
 
-    /// The program has started, and has seen nothing yet: health that must hold begins anew.
-    pub(crate) fn started(&mut self) {
+    /// The program has started and takes it to be `time`: where the wall clock is behind, what passed
+    /// since its newest record has not passed for it. It has seen nothing yet: health that must hold
+    /// begins anew.
+    pub(crate) fn started(&mut self, time: Time) {
+        self.worked = self.worked.saturating_sub(self.time.since(time));
+        self.time = time;
         for open in self.open.values_mut() {
             open.well_since = None;
         }
     }
 
-    /// The store has taken alerts in.
+    /// The store has taken alerts in. When they began and ended is told by another machine's clock.
     pub(crate) fn delivered(&mut self, alerts: &[Told], now: Time) {
         for told in alerts {
             let known = self.facts.entry((told.about, told.rule)).or_default();
             match told.ends_at {
                 None => {
                     let fired = known.start.is_some() && known.start > known.end;
-                    known.start = known.start.max(Some(told.starts_at.min(now)));
+                    known.start = known.start.max(Some(told.starts_at));
                     known.delivered = Some(now);
                     known.began = known.began.filter(|_| fired).or(Some(now));
                 }
-                Some(ended) => known.end = known.end.max(Some(ended.min(now))),
+                Some(ended) => known.end = known.end.max(Some(ended)),
             }
         }
     }
@@ -263,7 +307,8 @@ impl Checker {
             .seen
             .as_ref()
             .map_or_else(|_| Shown::nothing(), Shown::of);
-        self.looks[host].push_back((look.at, shown.clone()));
+        let at = self.moment();
+        self.looks[host].push_back((at, shown.clone()));
         let down = self.proven_down(host);
         let proven = |target: &Target| target.module.is_some() || down;
         for (target, open) in &mut self.open {
@@ -277,7 +322,7 @@ impl Checker {
                 open.quiet_since = self.worked;
             }
         }
-        self.looks[host].retain(|(at, ..)| look.at.since(*at) <= LOOKS_KEPT);
+        self.looks[host].retain(|(kept, ..)| at.since(*kept) <= LOOKS_KEPT);
     }
 
     /// Whether the newest looks on end, over at least 10 s, show no hardserver.

@@ -11,6 +11,7 @@ use vcm_recovery::command::HostOrder;
 use vcm_recovery::decide::{Action, Decision};
 use vcm_recovery::event::{Change, Entry, Event};
 use vcm_recovery::evidence::Evidence;
+use vcm_recovery::fleet::FleetView;
 use vcm_recovery::fleet::state::FleetState;
 use vcm_recovery::ids::AttemptId;
 use vcm_recovery::inventory::Target;
@@ -215,7 +216,7 @@ impl Episode {
         match turn {
             Ok(()) => {}
             Err(Stop::Store) => {
-                let at = self.now().after(STORE_RETRY);
+                let at = self.time().after(STORE_RETRY);
                 self.plan(host, Some(at));
             }
             Err(Stop::Died) => self.crash("the program died in the middle of a transaction"),
@@ -286,7 +287,7 @@ impl Episode {
 
     /// What is refused, by the core or by the store, is told to whom ordered it: nothing happens.
     fn obey(&mut self, host: usize, order: &HostOrder) -> Result<(), Stop> {
-        let now = self.now();
+        let now = self.time();
         let evidence = &self.actor(host)?.evidence.clone();
         let entries = recovery::obeyed(order, self.state(host)?, evidence, now);
         self.note(|| {
@@ -308,14 +309,16 @@ impl Episode {
     }
 
     fn decide(&mut self, host: usize) -> Result<Decision, Stop> {
-        let now = self.now();
+        let now = self.time();
         let Some(running) = &self.running else {
             return Err(Stop::Died);
         };
         let stored = || running.with_mail();
-        let fleet = running
-            .around
-            .view(&running.states, stored, &self.site, now);
+        let around = &running.around;
+        let fleet = FleetView {
+            wall_ahead: self.clock.wall_ahead(),
+            ..around.view(&running.states, stored, &self.site, now)
+        };
         let (state, evidence) = (&running.states[host], &running.actors[host].evidence);
         let site = (&self.site, host);
         Ok(recovery::decide(state, evidence, &fleet, site, now))
@@ -326,7 +329,7 @@ impl Episode {
         if entries.is_empty() {
             return Ok(());
         }
-        let now = self.now();
+        let now = self.time();
         let seq = self.store.events().len();
         let appended = self.store.append(entries, now);
         self.check_stored(seq);
@@ -368,7 +371,7 @@ impl Episode {
 
     /// When the next round is due.
     fn plan_next(&mut self, host: usize, decision: &Decision) -> Result<(), Stop> {
-        let now = self.now();
+        let now = self.time();
         let poll = self
             .state(host)?
             .unsettled()
@@ -397,10 +400,10 @@ impl Episode {
         Ok(())
     }
 
-    /// Waits until `at`, or until something is delivered.
+    /// Waits until it is `at` by its own time, or until something is delivered.
     pub(crate) fn plan(&mut self, host: usize, at: Option<Time>) {
         let run = self.store.epoch();
-        let now = self.now();
+        let now = self.time();
         let Some(running) = &mut self.running else {
             return;
         };
@@ -410,6 +413,7 @@ impl Episode {
         let at = if actor.notified { Some(now) } else { at };
         if let Some(at) = at {
             let plan = actor.plan;
+            let at = self.clock.truly(at);
             self.queue.at(at, Happening::Wake { run, host, plan });
         }
     }

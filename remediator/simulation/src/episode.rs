@@ -13,6 +13,7 @@ use vcm_recovery::time::Time;
 use crate::alerting::alertmanager::{Alertmanager, Delivery};
 use crate::alerting::{About, Prometheus};
 use crate::checker::Checker;
+use crate::clock::Clock;
 use crate::dice::Dice;
 use crate::engine::Running;
 use crate::history::History;
@@ -26,6 +27,7 @@ use crate::world::{Turn, World};
 
 use hook::Hook;
 
+mod clocks;
 mod delivery;
 mod hook;
 mod plan;
@@ -120,6 +122,10 @@ pub(crate) enum Outside {
     Hold(usize, bool),
     /// People order a hold of a host, or its release.
     OrderHold(usize, bool),
+    /// The wall clock is so many milliseconds ahead.
+    WallClock(i64),
+    /// A person confirms that the program did not run for a time.
+    ConfirmGap,
     /// Everything is repaired and stays so.
     Peace,
 }
@@ -146,6 +152,9 @@ pub struct Episode {
     pub(crate) looks: Dice,
     pub(crate) ids: Dice,
     pub(crate) fate: Dice,
+    /// The clocks, and the dice of what they do.
+    pub(crate) clock: Clock,
+    clock_dice: Dice,
     /// When each host is evaluated next.
     evaluations: Vec<Option<Time>>,
     repeating: bool,
@@ -171,6 +180,8 @@ enum Part {
     Hook,
     /// That of the first host; each further one has the next.
     Runner,
+    /// Beyond every host's.
+    Clock = 1 << 20,
 }
 
 impl Episode {
@@ -230,6 +241,8 @@ impl Episode {
             looks: dice(Part::Looks),
             ids: dice(Part::Ids),
             fate: dice(Part::Fate),
+            clock: Clock::default(),
+            clock_dice: dice(Part::Clock),
             evaluations: vec![None; hosts],
             repeating: false,
             judging: false,
@@ -241,6 +254,7 @@ impl Episode {
             site,
         };
         loosen(&mut episode.site.policy);
+        episode.begin_clock();
         episode.start();
         episode.watchdog();
         episode
@@ -256,6 +270,12 @@ impl Episode {
     #[must_use]
     pub fn now(&self) -> Time {
         self.queue.now()
+    }
+
+    /// The time that the program goes by.
+    #[must_use]
+    pub(crate) fn time(&self) -> Time {
+        self.clock.time(self.now())
     }
 
     /// What happened so far, if that is kept.
@@ -288,7 +308,11 @@ impl Episode {
             return false;
         };
         let operable = self.running.is_some() && !self.stands_still() && !self.store.full;
-        self.checker.time_passes(self.now(), operable);
+        let runs = self.running.is_some();
+        let now = self.now();
+        let program = runs.then(|| self.clock.time(now));
+        self.checker
+            .time_passes(now, program, self.clock.wall(now), operable);
         self.happen(happening);
         self.settle();
         true
@@ -425,7 +449,7 @@ impl Episode {
     /// Shows the checker what was stored since `seq`, and people what concerns them.
     #[expect(
         clippy::wildcard_enum_match_arm,
-        reason = "people hear of two kinds of event"
+        reason = "people hear of three kinds of event"
     )]
     pub(crate) fn check_stored(&mut self, seq: usize) {
         let now = self.now();
@@ -437,6 +461,7 @@ impl Episode {
             match &event.entry.change {
                 Change::PageRaised { .. } => self.people_are_paged(&event),
                 Change::ApprovalAsked(request) => self.people_are_asked(&event, request.id),
+                Change::GapFound { .. } => self.people_see_a_gap(),
                 _ => {}
             }
         }

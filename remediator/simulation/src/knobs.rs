@@ -299,6 +299,24 @@ knobs! {
         /// A network HSM is on both hosts, and a clear cuts both off.
         1 NetworkHsm = "network_hsm_on_both",
     }
+    /// What the wall clock of the remediator's machine does.
+    clock: WallClock {
+        /// It is right.
+        5 Right = "right",
+        /// It steps forward by hours, and is set right hours later.
+        1 StepsForward = "steps_forward",
+        /// It steps back by hours, and is set right hours later.
+        1 StepsBack = "steps_back",
+        /// It is hours ahead or behind when the program first starts, and is set right hours later.
+        1 WrongAtStart = "wrong_at_start",
+    }
+    /// When restart and clear may start.
+    windows: Windows {
+        /// At any time.
+        5 AnyTime = "any_time",
+        /// By night.
+        1 ByNight = "by_night",
+    }
 }
 
 #[cfg(test)]

@@ -27,4 +27,5 @@ pub mod tally;
 pub mod trouble;
 pub mod world;
 
+mod clock;
 mod recovery;

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use vcm_recovery::ids::HostName;
 use vcm_recovery::inventory::{HostEntry, Inventory, Kind, ModuleEntry, Target};
-use vcm_recovery::policy::{AlertRule, LoadPolicy, Mode, OthersHealthy, Policy, Scope};
+use vcm_recovery::policy::{AlertRule, LoadPolicy, Mode, OthersHealthy, Policy, Scope, Window};
 use vcm_recovery::step::Platform;
 use vcm_recovery::tier::{Rung, Tier};
+use vcm_recovery::time::Weekday;
 
-use crate::knobs::{Knobs, Load, Modes, Permitted};
+use crate::knobs::{Knobs, Load, Modes, Permitted, Windows};
 use crate::world::{Host, Module, Place, World};
 
 /// The longest time for which load may be taken from an HSM.
@@ -125,6 +126,10 @@ fn policy(knobs: Knobs) -> Policy {
     if permitted == Permitted::OthersToo {
         policy.others_healthy = OthersHealthy::Allow;
     }
+    if knobs.windows == Windows::ByNight {
+        policy.restart.windows.push(by_night());
+        policy.clear.windows.push(by_night());
+    }
     // Without the gate such an alert only brings about a look.
     let rule = AlertRule {
         tier: Tier::Load,
@@ -134,6 +139,15 @@ fn policy(knobs: Knobs) -> Policy {
         policy.alerts.insert("HsmLoadHigh".to_owned(), rule);
     }
     policy
+}
+
+/// From 20:00 to 06:00, every day.
+fn by_night() -> Window {
+    Window {
+        days: Weekday::ALL.into_iter().collect(),
+        from_minute: 20 * 60,
+        length: Duration::from_secs(10 * 3_600),
+    }
 }
 
 const fn load(knob: Load) -> Option<LoadPolicy> {

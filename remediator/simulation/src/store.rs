@@ -85,7 +85,7 @@ impl Store {
     /// The newest instant in it.
     #[must_use]
     pub fn last(&self) -> Option<Time> {
-        self.events.last().map(|event| event.time)
+        (self.last > Time::from_millis(0)).then_some(self.last)
     }
 
     /// Every event.
@@ -97,6 +97,7 @@ impl Store {
     /// Joins facts; an event for each that began or ended to fire.
     pub(crate) fn accept(&mut self, facts: &[Fact], now: Time) -> Result<Vec<Event>, StoreError> {
         let dies = self.fails()?;
+        self.last = self.last.max(now);
         let mut events = Vec::new();
         for fact in facts {
             let key = (fact.target.host.clone(), fact.fingerprint);

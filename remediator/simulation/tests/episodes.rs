@@ -9,12 +9,14 @@ use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
 use vcm_recovery::event::Change;
+use vcm_recovery::guard::Guard;
 use vcm_recovery::tier::Rung;
 use vcm_simulation::campaign::{self, TAIL};
 use vcm_simulation::checker::Way;
 use vcm_simulation::episode::Episode;
 use vcm_simulation::knobs::{
-    Enrolment, Icmp, Knobs, Layout, Load, Modes, People, Permitted, Reconnect, Retry,
+    Enrolment, Icmp, Knobs, Layout, Load, Modes, People, Permitted, Reconnect, Retry, WallClock,
+    Windows,
 };
 use vcm_simulation::trouble::Trouble;
 
@@ -134,6 +136,29 @@ fn only_a_vcm_is_cleared_where_a_module_is_enrolled_on_two_hosts() {
     assert!(clears(Enrolment::ClearCutsBoth) > 0);
 }
 
+/// Whoever set the windows meant the wall clock; the judge sees that nothing starts outside them.
+#[test]
+fn no_window_is_known_while_the_wall_clock_and_the_programs_time_are_apart() {
+    let apart = |seed| {
+        let set = |knobs: &mut Knobs| {
+            knobs.windows = Windows::ByNight;
+            knobs.clock = WallClock::StepsForward;
+        };
+        let mut episode = Episode::misled(seed, &set, &|_| {});
+        episode.run(TAIL);
+        assert_eq!(episode.checker().violations(), []);
+        let refuses = |change: &Change| match change {
+            Change::Decided(ruling) => ruling.verdicts.iter().any(|given| {
+                given.guard == Guard::OutsideWindow && given.verdict.reason().contains("60 s apart")
+            }),
+            _ => false,
+        };
+        let mut events = episode.events().iter();
+        events.any(|event| refuses(&event.entry.change))
+    };
+    assert!((0..100).any(apart));
+}
+
 #[test]
 fn observe_mode_runs_nothing_and_records_what_it_would_have_run() {
     let knobs = Knobs {
@@ -235,6 +260,8 @@ fn episodes_reach_what_they_are_about() {
         "LoadShed",
         "LoadRestored",
         "LoadReported",
+        "ClockStepped",
+        "GapFound",
     ] {
         assert!(kinds.contains(kind), "{kind} never happened: {kinds:?}");
     }

@@ -7,7 +7,9 @@ use vcm_recovery::policy::{Mode, OthersHealthy, Policy};
 use vcm_recovery::tier::Tier;
 use vcm_simulation::campaign::TAIL;
 use vcm_simulation::episode::Episode;
-use vcm_simulation::knobs::{Enrolment, Knobs, Layout, People, Permitted, Restart, Runner};
+use vcm_simulation::knobs::{
+    Enrolment, Knobs, Layout, People, Permitted, Restart, Runner, WallClock, Windows,
+};
 
 /// Episodes looked through at most.
 const EPISODES: u64 = 600;
@@ -102,6 +104,21 @@ fn clear_that_cuts_another_host_off_without_a_word() {
             rule.tier = Tier::Clear;
         }
     }));
+}
+
+#[test]
+fn rung_outside_its_window() {
+    let set = |knobs: &mut Knobs| knobs.windows = Windows::ByNight;
+    assert!(sees_where("S1", set, |policy| {
+        policy.restart.windows.clear();
+        policy.clear.windows.clear();
+    }));
+}
+
+#[test]
+fn more_restarts_in_truth_than_the_cap() {
+    let set = |knobs: &mut Knobs| knobs.clock = WallClock::StepsForward;
+    assert!(sees_where("S2", set, |policy| policy.restart.caps.clear()));
 }
 
 #[test]

@@ -14,7 +14,7 @@ use vcm_recovery::time::Time;
 use super::shown::Shown;
 use super::{Checker, Followed};
 use crate::alerting::Rule;
-use crate::knobs::{Load, Modes, Permitted};
+use crate::knobs::{Load, Modes, Permitted, WallClock, Windows};
 
 const fn minutes(n: u64) -> Duration {
     Duration::from_secs(n * 60)
@@ -79,6 +79,7 @@ impl Checker {
             intent: intent.clone(),
             host,
             reserved_at: now,
+            reserved_truly: self.now,
             reserved_worked: self.worked,
             outcome: None,
             settled_at: None,
@@ -125,6 +126,7 @@ impl Checker {
                 intent.target
             )
         });
+        self.judge_window(rung);
         let kind = self.module_of(&intent.target).map(|module| module.kind);
         self.require(rung != Rung::Clear || kind == Some(Kind::Vcm), "S1", || {
             format!("{rung} of {}, which is {kind:?}", intent.target)
@@ -139,7 +141,7 @@ impl Checker {
         });
         let held = self.holds.iter().find(|(held, until)| {
             let about = held.module.is_none() || **held == intent.target || rung == Rung::Restart;
-            held.host == intent.target.host && about && until.is_none_or(|until| now < until)
+            held.host == intent.target.host && about && until.is_none_or(|until| self.now < until)
         });
         let held = held.map(|(held, _)| held.clone());
         self.require(held.is_none(), "S12", || {
@@ -160,6 +162,16 @@ impl Checker {
         let free = by_policy && mode == Mode::Act && confirmed;
         self.require(free || answered, "S13", || {
             format!("{rung} of {} without approval", intent.target)
+        });
+    }
+
+    /// People mean the wall clock, which may differ from the program's time by a minute.
+    fn judge_window(&mut self, rung: Rung) {
+        let minute = self.wall.as_millis().rem_euclid(24 * 3_600_000) / 60_000;
+        let open = minute >= 20 * 60 - 1 || minute <= 6 * 60;
+        let any_time = self.knobs.windows == Windows::AnyTime || rung == Rung::Retry;
+        self.require(any_time || open, "S1", || {
+            format!("{rung} {} min after midnight, by day", minute)
         });
     }
 
@@ -270,14 +282,17 @@ impl Checker {
             };
             started && same && made.rung == intent.rung
         };
-        let made: Vec<Time> = self
-            .attempts
-            .values()
-            .filter(counts)
-            .map(|followed| followed.reserved_at)
-            .collect();
+        // Of a restart or clear the cap holds in truth, whatever the wall clock showed at a start of the
+        // program; up to the hour of which nobody is told.
+        let truly = intent.rung.disruptive() && self.knobs.clock != WallClock::Right;
+        let unseen = if truly { HOUR } else { Duration::ZERO };
+        let age = |followed: &Followed| match truly {
+            true => self.now.since(followed.reserved_truly),
+            false => now.since(followed.reserved_at),
+        };
+        let made: Vec<Duration> = self.attempts.values().filter(counts).map(age).collect();
         for (_, attempts, window) in CAPS.into_iter().filter(|(rung, ..)| *rung == intent.rung) {
-            let within = made.iter().filter(|at| now.since(**at) < window).count();
+            let within = made.iter().filter(|age| **age < window - unseen).count();
             self.require(within < attempts, "S2", || {
                 let (rung, target) = (intent.rung, &intent.target);
                 format!(
@@ -350,7 +365,7 @@ impl Checker {
                 // A restart for another target of this host was done to this one too.
                 let for_all = lower == Rung::Restart
                     && made.target.host == intent.target.host
-                    && followed.reserved_at >= opened_at;
+                    && followed.reserved_truly >= opened_at.truly;
                 let ended = match followed.outcome {
                     Some(Outcome::Failed | Outcome::MadeWorse) => true,
                     Some(Outcome::Succeeded) => !ours,
@@ -409,10 +424,10 @@ impl Checker {
             Rung::Restart => NETWORK_SETTLES_RESTART,
             Rung::Retry | Rung::Clear => NETWORK_SETTLES,
         };
-        let (now, opened_at) = (self.now, open.opened_at);
+        let (now, opened_at) = (self.moment(), open.opened_at);
         let bad = self.looks[host]
             .iter()
-            .filter(|(at, _)| *at >= opened_at && now.since(*at) < wait)
+            .filter(|(at, _)| at.truly >= opened_at.truly && now.since(*at) < wait)
             .any(|(_, shown)| shown.answers(number) == Some(false));
         self.require(!bad, "S7", || {
             format!(

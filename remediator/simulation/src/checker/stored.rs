@@ -17,7 +17,7 @@ use vcm_recovery::verdict::Verdict;
 
 use super::result::IncidentResult;
 use super::shown::Shown;
-use super::{AT_ONCE, CALLS, Checker, EVIDENCE, Open, UNKNOWN_PAGED};
+use super::{AT_ONCE, CALLS, Checker, EVIDENCE, Moment, Open, UNKNOWN_PAGED};
 use crate::world::World;
 
 impl Checker {
@@ -61,7 +61,10 @@ impl Checker {
             (Change::Paused(_), _) => self.paused = true,
             (Change::Resumed(_), _) => self.paused = false,
             (Change::Held(hold), Some(target)) => {
-                self.holds.insert(target, hold.until);
+                let until = hold
+                    .until
+                    .map(|until| self.now.after(until.since(event.time)));
+                self.holds.insert(target, until);
             }
             (Change::Released(_), Some(target)) => {
                 self.holds.remove(&target);
@@ -104,21 +107,22 @@ impl Checker {
     }
 
     fn page_raised(&mut self, target: Target, reason: PageReason, now: Time) {
+        let moment = self.moment();
         let open = self.open.get_mut(&target);
         let age = open.map(|open| {
             open.result.page(reason, now);
-            now.since(open.opened_at)
+            moment.since(open.opened_at)
         });
         let looks = self.site.index(&target.host).map(|host| &self.looks[host]);
-        let told = |shown: &&(Time, Shown)| {
+        let told = |shown: &&(Moment, Shown)| {
             shown.1.complete && shown.1.hardserver == Some(HardserverLook::Up)
         };
         let newest = looks.and_then(|looks| looks.back()).map(|(at, ..)| *at);
         let good = looks
             .and_then(|looks| looks.iter().rev().find(told))
             .map(|(at, ..)| *at);
-        let age = age.map(|age| good.map_or(age, |good| age.min(now.since(good))));
-        let looked = newest.is_some_and(|newest| now.since(newest) <= UNKNOWN_PAGED);
+        let age = age.map(|age| good.map_or(age, |good| age.min(moment.since(good))));
+        let looked = newest.is_some_and(|newest| moment.since(newest) <= UNKNOWN_PAGED);
         let due = looked && age.is_some_and(|age| age >= UNKNOWN_PAGED);
         let early = reason == PageReason::ObservationUnknown && !due;
         if let Some(open) = self.open.get_mut(&target) {
@@ -144,7 +148,7 @@ impl Checker {
         let open = Open {
             result: IncidentResult::new(id.clone(), event.time),
             id,
-            opened_at: event.time,
+            opened_at: self.moment(),
             first_failed_at: None,
             quiet_since: self.worked,
             well_since: None,
@@ -157,9 +161,10 @@ impl Checker {
         let Some(host) = self.site.index(&target.host) else {
             return;
         };
+        let now = self.moment();
         let recent = self.looks[host]
             .back()
-            .filter(|(at, ..)| event.time.since(*at) <= EVIDENCE);
+            .filter(|(at, ..)| now.since(*at) <= EVIDENCE);
         let failed = recent.is_some_and(|(_, shown)| {
             shown.failed(target.module) && (target.module.is_some() || self.proven_down(host))
         });

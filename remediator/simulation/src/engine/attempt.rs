@@ -26,7 +26,7 @@ impl Episode {
         let intent = recovery::intent(attempt, self.store.epoch(), proposal);
         let change = Change::IntentReserved(intent.clone());
         let entry = recovery::entry(self.state(host)?, &proposal.target, change);
-        let (budgets, now) = (self.site.policy.budgets, self.now());
+        let (budgets, now) = (self.site.policy.budgets, self.time());
         let seq = self.store.events().len();
         let reserved = self.store.reserve(entry, &intent, budgets, now);
         self.check_stored(seq);

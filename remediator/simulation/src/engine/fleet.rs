@@ -34,7 +34,7 @@ pub(super) struct FleetActor {
 impl Episode {
     /// A host has recorded something; `freed`: somebody may start now who could not before.
     pub(crate) fn wake_fleet(&mut self, freed: bool) {
-        let now = self.now();
+        let now = self.time();
         if let Some(running) = &mut self.running {
             running.fleet.freed |= freed;
             self.plan_fleet(now);
@@ -43,7 +43,7 @@ impl Episode {
 
     /// Everything is paused, or no longer. Without the program nobody hears it.
     pub(crate) fn order_fleet(&mut self, order: FleetOrder) {
-        let now = self.now();
+        let now = self.time();
         if let Some(running) = &mut self.running {
             running.fleet.orders.push(order);
             self.plan_fleet(now);
@@ -57,13 +57,14 @@ impl Episode {
         };
         if running.fleet.planned.is_none_or(|planned| at < planned) {
             running.fleet.planned = Some(at);
+            let at = self.clock.truly(at);
             self.queue.at(at, Happening::Fleet { run });
         }
     }
 
     /// A turn of the actor: obey, wake who waits, decide.
     pub(crate) fn fleet_turn(&mut self) {
-        let now = self.now();
+        let now = self.time();
         let Some(running) = &mut self.running else {
             return;
         };
@@ -78,6 +79,12 @@ impl Episode {
                 .as_ref()
                 .map(|running| recovery::fleet_obeyed(&order, &running.around.fleet, now));
             if let Err(Stop::Died) = self.record_fleet(entries.unwrap_or_default()) {
+                return self.crash("the program died in the middle of a transaction");
+            }
+        }
+        if let Some(milliseconds) = self.clock.take_step() {
+            let stepped = recovery::fleet_entry(Change::ClockStepped { milliseconds });
+            if let Err(Stop::Died) = self.record_fleet(vec![stepped]) {
                 return self.crash("the program died in the middle of a transaction");
             }
         }
@@ -121,7 +128,7 @@ impl Episode {
     /// for a fleet in which nothing about load can be decided.
     fn decide_fleet(&mut self) -> Result<Option<Duration>, Stop> {
         loop {
-            let now = self.now();
+            let now = self.time();
             let Some(running) = &self.running else {
                 return Err(Stop::Died);
             };
@@ -183,7 +190,7 @@ impl Episode {
         if entries.is_empty() {
             return Ok(());
         }
-        let now = self.now();
+        let now = self.time();
         let seq = self.store.events().len();
         let appended = self.store.append(entries, now);
         self.check_stored(seq);

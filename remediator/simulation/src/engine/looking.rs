@@ -17,7 +17,7 @@ const LOOKS_AT_ONCE: usize = 32;
 
 impl Episode {
     pub(super) fn may_look(&mut self, host: usize) -> Result<bool, Stop> {
-        let now = self.now();
+        let now = self.time();
         Ok(self.actor(host)?.pace.allowed_at(now) <= now)
     }
 
@@ -25,7 +25,7 @@ impl Episode {
     /// when the last look is of an incident long ago. Ruling on that would page for want of a look
     /// that is about to be made.
     pub(super) fn looks_first(&mut self, host: usize) -> Result<bool, Stop> {
-        let now = self.now();
+        let now = self.time();
         let limit = self.site.policy.evidence_max_age;
         let state = self.state(host)?;
         let steps_run = state.unsettled().any(|attempt| attempt.running());
@@ -37,7 +37,7 @@ impl Episode {
     }
 
     pub(super) fn look_is_due(&mut self, host: usize, decision: &Decision) -> Result<bool, Stop> {
-        let now = self.now();
+        let now = self.time();
         let steps_run = self
             .state(host)?
             .unsettled()
@@ -120,7 +120,7 @@ impl Episode {
         let now = self.now();
         let seen = early.unwrap_or_else(|| self.observe(host, began, now));
         let look = Look {
-            at: now,
+            at: self.time(),
             seen: *seen,
         };
         self.checker.looked(host, &look);
@@ -132,7 +132,7 @@ impl Episode {
         let next = running.waiting_to_look.pop_front();
         running.looking += usize::from(next.is_some());
         let actor = &mut running.actors[host];
-        actor.pace.looked(now);
+        actor.pace.looked(look.at);
         actor.look_wanted = false;
         actor.evidence.push(look);
         let stage = std::mem::replace(&mut actor.stage, Stage::Waiting);

@@ -103,7 +103,7 @@ impl Episode {
     pub(super) fn watchdog(&mut self) {
         let lost = self.knobs.alertmanager == Knob::Lossy && self.fate.per_cent(33);
         let arrives = self.alertmanager.up && !lost && !self.stands_still();
-        let now = self.now();
+        let now = self.time();
         if let Some(running) = self.running.as_mut().filter(|_| arrives) {
             running.around.watchdog = Some(now);
         }
@@ -132,7 +132,7 @@ impl Episode {
     }
 
     fn webhook(&mut self, delivery: &Delivery) -> bool {
-        let now = self.now();
+        let now = self.time();
         let names = &self.site.names;
         let told = delivery.alerts.iter();
         let mut alerts: Vec<Alert> = told

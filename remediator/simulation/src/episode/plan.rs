@@ -45,6 +45,7 @@ impl Episode {
         self.peace_at = at.after(LAST_GAP);
         self.queue
             .at(self.peace_at, Happening::Outside(Outside::Peace));
+        self.plan_clock(self.peace_at);
     }
 
     /// Only one thing goes wrong, a minute after the beginning.
@@ -183,7 +184,7 @@ impl Episode {
         if self.peace
             && !matches!(
                 outside,
-                Outside::Repair(_) | Outside::Starts | Outside::Pause(false)
+                Outside::Repair(_) | Outside::Starts | Outside::Pause(false) | Outside::ConfirmGap
             )
         {
             return;
@@ -215,6 +216,8 @@ impl Episode {
             Outside::Pause(pauses) => self.pause(pauses),
             Outside::Hold(host, held) => self.world.hosts[host].held = held,
             Outside::OrderHold(host, held) => self.order_hold(host, held),
+            Outside::WallClock(ahead) => self.set_wall(ahead),
+            Outside::ConfirmGap => self.confirm_gap(),
             Outside::Peace => self.make_peace(),
         }
     }
@@ -229,7 +232,7 @@ impl Episode {
     /// A hold of a host ends when people end it, or by itself after hours.
     fn order_hold(&mut self, host: usize, held: bool) {
         let target = Target::host(self.site.names[host].clone());
-        let until = Some(self.now().after(HOLD_ORDERED));
+        let until = Some(self.time().after(HOLD_ORDERED));
         self.order_host(
             host,
             match held {
@@ -276,6 +279,7 @@ impl Episode {
                     .after(seconds(after), Happening::Outside(Outside::Repair(host)));
             }
         }
+        self.set_wall(0);
         self.alertmanager_starts();
         if self.running.is_none() {
             self.start();

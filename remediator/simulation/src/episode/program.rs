@@ -19,9 +19,11 @@ impl Episode {
         self.store.open();
         let last = self.store.last();
         let (states, fleet) = self.store.load(&self.site.names);
-        let start = recovery::start_entries(&fleet, &self.site.policy, last, self.now());
+        self.clock.resume(last, self.now());
+        let now = self.time();
+        let start = recovery::start_entries(&fleet, &self.site.policy, last, now);
         self.checker.folded(&states);
-        self.checker.started();
+        self.checker.started(now);
         let hosts = states.len();
         self.running = Some(Running::start(
             states,
@@ -33,7 +35,6 @@ impl Episode {
             return self.crash("its start could not be recorded in a transaction");
         }
         self.wake_fleet(false);
-        let now = self.now();
         for host in 0..hosts {
             self.plan(host, Some(now));
         }
