@@ -15,6 +15,7 @@ use vcm_recovery::event::Event;
 use vcm_recovery::ids::{Fingerprint, HostName};
 use vcm_recovery::inventory::{HostEntry, Inventory};
 use vcm_recovery::policy::Policy;
+use vcm_recovery::standstill;
 use vcm_recovery::state::HostState;
 use vcm_recovery::time::Time;
 
@@ -107,7 +108,7 @@ impl Engine {
     /// When the store cannot be read.
     pub async fn start(parts: EngineParts) -> Result<Self, StoreError> {
         let parts = Arc::new(parts);
-        let Loaded { hosts, fleet } = parts.store.load().await?;
+        let Loaded { hosts, fleet } = load(&parts).await?;
         let states = hosts.into_iter();
         let mut states: BTreeMap<HostName, Arc<HostState>> = states
             .map(|(name, state)| (name, Arc::new(state)))
@@ -195,6 +196,26 @@ impl Engine {
         }
         std::future::pending().await
     }
+}
+
+/// Everything stored. If the wall clock is behind it, what counts for a while only is to be heard anew.
+async fn load(parts: &EngineParts) -> Result<Loaded, StoreError> {
+    if !standstill::is_behind(parts.clock.wall_ahead()) {
+        return parts.store.load().await;
+    }
+    tracing::warn!(
+        "the wall clock is behind what is stored: no alert counts until it is delivered again, and \
+         no answer of a person that was not used yet"
+    );
+    parts.store.forget_deliveries().await?;
+    let mut loaded = parts.store.load().await?;
+    for state in loaded.hosts.values_mut() {
+        for event in parts.store.append(standstill::void_answers(state)).await? {
+            (parts.on_event)(&event, Some(state));
+            state.apply(&event);
+        }
+    }
+    Ok(loaded)
 }
 
 impl Deliver for Door {

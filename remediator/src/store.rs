@@ -108,6 +108,9 @@ pub trait Store: Send + Sync {
     /// Appends a `FactChanged` for each fact that began or ended to fire.
     fn accept(&self, facts: Vec<Fact>) -> Pending<'_, Accepted>;
 
+    /// Forgets when each fact was delivered last: none counts until it is delivered again.
+    fn forget_deliveries(&self) -> Pending<'_, ()>;
+
     /// Appends entries in order, all or none. An `IntentReserved` is refused: that is what
     /// [`Store::reserve`] is for.
     fn append(&self, entries: Vec<Entry>) -> Pending<'_, Vec<Event>>;

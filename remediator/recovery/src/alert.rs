@@ -18,6 +18,13 @@ use crate::time::Time;
 /// Longest label value looked at, in bytes.
 pub const LABEL_LENGTH_MAX: usize = 1024;
 
+/// How far an alert's start and end may be ahead of the program's time; what is further ahead counts as
+/// this far. Both are Alertmanager's, and compared with each other and with those of before, so that
+/// a program that is behind must not cut one of them to its own time: an end would then hide the
+/// next start, and each delivery of one start would be a start of its own. A day, so that a clock that
+/// has gone wrong elsewhere hides an alert for no longer.
+pub const CLOCKS_APART_MAX: Duration = Duration::from_secs(24 * 3600);
+
 /// A fact is remembered, and holds one of its target's places, for so long after it was last delivered:
 /// a day, as the failures that storms and flapping count. As shipped, Alertmanager delivers again every
 /// 5 min, and a fact counts for 15 min. Whatever comes later than a day is joined with what the store
@@ -122,6 +129,7 @@ impl Alert {
         let target = self.target(host, rule.map(|rule| rule.scope))?;
         let lowered = self.lowered_tier()?;
         let tier = rule.map(|rule| rule.permits(lowered));
+        let latest = delivered_at.after(CLOCKS_APART_MAX);
         Ok(Fact {
             fingerprint: self.fingerprint,
             name: name.to_owned(),
@@ -129,8 +137,8 @@ impl Alert {
             tier,
             lowered,
             firing: self.firing,
-            starts_at: self.starts_at.min(delivered_at),
-            ends_at: self.ends_at,
+            starts_at: self.starts_at.min(latest),
+            ends_at: self.ends_at.map(|at| at.min(latest)),
             delivered_at,
         })
     }

@@ -42,6 +42,8 @@ pub struct FleetView {
     pub unconfirmed_gap: Duration,
     /// When the oldest time began that nobody has confirmed.
     pub unconfirmed_since: Option<Time>,
+    /// When the newest such time ended.
+    pub unconfirmed_until: Option<Time>,
     /// By how many milliseconds the wall clock is ahead of the program's time; negative when behind.
     pub wall_ahead: i64,
     /// Several hosts failing at once.
@@ -103,6 +105,7 @@ impl FleetView {
             pause: fleet.open_pause(now),
             unconfirmed_gap: fleet.unconfirmed_gap,
             unconfirmed_since: fleet.unconfirmed_since,
+            unconfirmed_until: fleet.unconfirmed_until,
             storms: Storms::of(hosts.clone(), inventory, policy, now),
             loads: Loads::of(hosts.clone(), fleet, inventory, policy, now),
             ..Self::of(hosts)

@@ -6,6 +6,7 @@
 //! ([`Guard::on_host`]), under its own lock, on its own fresh look.
 
 use std::fmt;
+use std::time::Duration;
 
 use nshield::{Esn, ModuleNumber};
 use serde::{Deserialize, Serialize};
@@ -131,7 +132,21 @@ pub struct Input<'a> {
     pub now: Time,
 }
 
+/// Why a wait is longer than the policy has it.
+const UNSEEN: &str = ", and the time in which the remediator did not run is not confirmed to count";
+
 impl<'a> Input<'a> {
+    /// By how much longer a restart or clear waits that counts from `begun`: the time without the program
+    /// since then that nobody has confirmed. The clock may have been wrong, and people at work.
+    fn unseen_since(&self, begun: Time) -> Duration {
+        let fleet = self.fleet;
+        let before_its_end = fleet.unconfirmed_until.is_some_and(|until| begun <= until);
+        match self.rung.disruptive() && before_its_end {
+            true => fleet.unconfirmed_gap,
+            false => Duration::ZERO,
+        }
+    }
+
     /// The part that the host could see too; `None` without an observation.
     fn host_view(&self) -> Option<HostView<'a>> {
         let module = self.site.host.module_of(&self.incident.target);

@@ -106,8 +106,8 @@ pub struct Checker {
     load_pages: BTreeSet<(HsmName, PageReason)>,
     /// How often load was ordered to be taken.
     sheds: usize,
-    /// Answers that let a rung start once.
-    approved: BTreeMap<(HostName, RequestId), (Rung, Time)>,
+    /// Answers that let a rung start once, by the program's time and truly.
+    approved: BTreeMap<(HostName, RequestId), (Rung, (Time, Time))>,
     /// Attempts that no longer keep others of the fleet.
     released: BTreeSet<AttemptId>,
     results: Vec<IncidentResult>,
@@ -128,6 +128,10 @@ struct Known {
     start: Option<Time>,
     end: Option<Time>,
     delivered: Option<Time>,
+    /// The same by the true clock.
+    delivered_truly: Option<Time>,
+    /// Since when, in working time, it tells of a failed module that has no incident.
+    unheard_since: Option<Duration>,
     /// When it was first delivered of this time that it fires.
     began: Option<Time>,
 }
@@ -294,6 +298,7 @@ impl Checker {
                     let fired = known.start.is_some() && known.start > known.end;
                     known.start = known.start.max(Some(told.starts_at));
                     known.delivered = Some(now);
+                    known.delivered_truly = Some(self.now);
                     known.began = known.began.filter(|_| fired).or(Some(now));
                 }
                 Some(ended) => known.end = known.end.max(Some(ended)),

@@ -21,6 +21,8 @@ use vcm_recovery::time::Time;
 
 use crate::site::Site;
 
+pub(crate) use vcm_recovery::standstill::{is_behind, void_answers};
+
 /// Storms and loads are put together anew at most this often, as in the program.
 const VIEW_FRESH: Duration = Duration::from_millis(500);
 
@@ -71,6 +73,7 @@ impl Around {
             pause: self.fleet.open_pause(now),
             unconfirmed_gap: self.fleet.unconfirmed_gap,
             unconfirmed_since: self.fleet.unconfirmed_since,
+            unconfirmed_until: self.fleet.unconfirmed_until,
             storms: slow.storms,
             loads: slow.loads,
             watchdog: self.watchdog,

@@ -154,6 +154,13 @@ impl Store {
         died(dies, Reservation::Reserved(events))
     }
 
+    /// Forgets when each fact was delivered last.
+    pub(crate) fn forget_deliveries(&mut self) {
+        for record in self.facts.values_mut() {
+            record.last_firing_delivery = None;
+        }
+    }
+
     /// Every host's state: its events folded, joined with its facts.
     pub(crate) fn load(&self, names: &[HostName]) -> (Vec<HostState>, FleetState) {
         let (mut states, fleet) = recovery::fold(names, &self.events);

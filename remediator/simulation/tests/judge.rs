@@ -122,6 +122,11 @@ fn more_restarts_in_truth_than_the_cap() {
 }
 
 #[test]
+fn delivered_alert_that_nobody_hears() {
+    assert!(sees("L6", |policy| policy.alerts.clear()));
+}
+
+#[test]
 fn nobody_paged_for_an_incident_that_is_stuck() {
     assert!(sees("L1", |policy| policy.page_after.stuck =
         Duration::from_secs(24 * 3_600)));

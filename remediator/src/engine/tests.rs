@@ -6,11 +6,14 @@ use std::time::Duration;
 use nshield::ModuleNumber;
 use tokio::time::Instant;
 use vcm_recovery::alert::FACT_MEMORY;
+use vcm_recovery::approval::Choice;
 use vcm_recovery::attempt::Outcome;
+use vcm_recovery::command::{self, Giver};
 use vcm_recovery::event::{Change, LoadClass};
+use vcm_recovery::evidence::Evidence;
 use vcm_recovery::ids::{AttemptId, Epoch};
 use vcm_recovery::page::PageReason;
-use vcm_recovery::policy::{AlertRule, LoadPolicy, Scope};
+use vcm_recovery::policy::{AlertRule, LoadPolicy, Mode, Scope};
 use vcm_recovery::tier::{Rung, Tier};
 
 use super::*;
@@ -252,6 +255,50 @@ async fn what_is_stored_counts_for_the_whole_fleet_before_its_own_host_has_taken
     );
 }
 
+/// Time stood still while the program was away: an answer may be hours old, and so may an alert.
+#[tokio::test(start_paused = true)]
+async fn start_with_the_clock_behind_lets_alerts_and_answers_begin_anew() {
+    for (wall_ahead, behind) in [(-59_000, false), (3_600_000, false), (-3_600_000, true)] {
+        let mut bench = Bench::start(script(true)).await;
+        let mut policy = (*bench.parts.policy).clone();
+        policy.mode = Mode::Approve;
+        bench.parts.policy = Arc::new(policy);
+        bench.script(|script| script.status = Some(Status::Running));
+        bench.restart().await;
+        bench.run(4).await;
+        let answered = |bench: &Bench| {
+            let host = bench.parts.board.host(&target().host).unwrap();
+            let request = host.incidents[&target()].request.as_ref();
+            request.map(|request| (request.id, request.answer.is_some()))
+        };
+        let (request, _) = answered(&bench).unwrap();
+        // Stored by the process that ends now, and not used.
+        let host = bench.parts.board.host(&target().host).unwrap();
+        let giver = Giver {
+            by: "operator".parse().unwrap(),
+            reason: "seen".to_owned(),
+        };
+        let choice = Choice::Approve(Rung::Retry);
+        let order = HostOrder::Answer { request, choice };
+        let (nothing, now) = (Evidence::default(), bench.parts.clock.now());
+        let entries = command::of_host(&order, &giver, &host, &nothing, |_| true, now).unwrap();
+        bench.store.append(entries).await.unwrap();
+        bench
+            .store
+            .clock
+            .wall_ahead
+            .store(wall_ahead, Ordering::SeqCst);
+        bench.restart().await;
+        let still = answered(&bench).is_some_and(|(id, answered)| id == request && answered);
+        assert_eq!(still, !behind, "{wall_ahead}");
+        assert_eq!(
+            bench.store.forgot.load(Ordering::SeqCst),
+            behind,
+            "{wall_ahead}"
+        );
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn restarted_process_looks_before_it_decides_and_pages_nobody_meanwhile() {
     let mut bench = Bench::start(script(true)).await;
@@ -274,7 +321,7 @@ async fn hold_is_obeyed_at_once_and_nothing_starts_on_the_host() {
         target: target(),
         until: None,
     };
-    let giver = vcm_recovery::command::Giver {
+    let giver = Giver {
         by: "alice".parse().unwrap(),
         reason: "the provider works on it".to_owned(),
     };
@@ -298,17 +345,17 @@ async fn hold_is_obeyed_at_once_and_nothing_starts_on_the_host() {
 #[tokio::test(start_paused = true)]
 async fn pause_survives_a_restart_and_nothing_starts_until_it_ends() {
     let mut bench = Bench::start(script(true)).await;
-    let giver = vcm_recovery::command::Giver {
+    let giver = Giver {
         by: "alice".parse().unwrap(),
         reason: "change freeze".to_owned(),
     };
-    let pause = vcm_recovery::command::FleetOrder::Pause { until: None };
+    let pause = command::FleetOrder::Pause { until: None };
     bench.door.order_fleet(pause, giver.clone()).await.unwrap();
     bench.run(5).await;
     bench.restart().await;
     bench.run(5).await;
     assert_eq!(bench.orders(), 0);
-    let resume = vcm_recovery::command::FleetOrder::Resume;
+    let resume = command::FleetOrder::Resume;
     bench.door.order_fleet(resume, giver).await.unwrap();
     bench.run(2).await;
     assert_eq!(bench.orders(), 1);
@@ -382,7 +429,7 @@ fn taken_out(parts: &mut EngineParts, host: bool) {
 }
 
 async fn order(bench: &Bench, order: HostOrder) -> Result<Vec<Event>, OrderFailure> {
-    let giver = vcm_recovery::command::Giver {
+    let giver = Giver {
         by: "ada".parse().unwrap(),
         reason: "taken out".to_owned(),
     };

@@ -64,6 +64,7 @@ impl EngineParts {
             pause: fleet.open_pause(now),
             unconfirmed_gap: fleet.unconfirmed_gap,
             unconfirmed_since: fleet.unconfirmed_since,
+            unconfirmed_until: fleet.unconfirmed_until,
             wall_ahead: self.clock.wall_ahead(),
             storms,
             loads,

@@ -144,6 +144,13 @@ fn write(
     Ok(())
 }
 
+/// Forgets when each fact was delivered last.
+pub(super) fn forget_deliveries(operation: &Operation<'_>) -> Result<(), StoreError> {
+    let connection = operation.connection;
+    connection.execute("UPDATE facts SET last_firing_delivery = NULL", [])?;
+    Ok(())
+}
+
 /// Every stored fact.
 pub(super) fn all(connection: &Connection) -> Result<Vec<(Fingerprint, FactRecord)>, StoreError> {
     let query = format!("SELECT {COLUMNS} FROM facts ORDER BY host, fingerprint");

@@ -126,7 +126,7 @@ pub(super) fn each<'a>(
     received_at: Time,
 ) -> impl Iterator<Item = Result<Sorted, Ignored>> + 'a {
     body.alerts().map(move |text| {
-        let alert = read(text, received_at)?;
+        let alert = read(text)?;
         if is_watchdog(&alert, policy) {
             let firing = alert.firing;
             return Ok(Sorted::Watchdog { firing });
@@ -160,8 +160,8 @@ enum Status {
     Resolved,
 }
 
-/// Reads one alert. An end in the future is now: it must not outlast the next start.
-fn read(text: &str, received_at: Time) -> Result<Alert, Ignored> {
+/// Reads one alert.
+fn read(text: &str) -> Result<Alert, Ignored> {
     let raw: Raw = serde_json::from_str(text)
         .map_err(|error| Ignored::Malformed(format!("alert cannot be read: {error}")))?;
     let firing = raw.status == Status::Firing;
@@ -176,7 +176,7 @@ fn read(text: &str, received_at: Time) -> Result<Alert, Ignored> {
         firing,
         labels: raw.labels.0,
         starts_at,
-        ends_at: ends_at.map(|at| at.min(received_at)),
+        ends_at,
     })
 }
 

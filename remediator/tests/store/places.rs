@@ -204,6 +204,34 @@ proptest! {
     }
 }
 
+/// The clock was behind at a start: how old a delivery is cannot be told.
+#[tokio::test]
+async fn a_fact_whose_delivery_is_forgotten_counts_again_from_the_next_one() {
+    let place = Place::new();
+    let firing = fact(1, 0);
+    let store = place.store();
+    store.accept(vec![firing.clone()]).await.unwrap();
+    store.forget_deliveries().await.unwrap();
+    drop(store);
+    let store = place.store();
+    let now = place.clock.now();
+    let valid = |record: &FactRecord| record.valid(Duration::from_secs(900), now);
+    let loaded = store.load().await.unwrap();
+    let facts = &loaded.hosts.values().next().unwrap().facts;
+    assert!(
+        facts
+            .values()
+            .all(|record| record.firing() && !valid(record))
+    );
+    let again = Fact {
+        delivered_at: now,
+        ..firing
+    };
+    let accepted = store.accept(vec![again]).await.unwrap();
+    assert!(accepted.events.is_empty(), "it has fired all the time");
+    assert!(accepted.known.iter().all(|(_, record)| valid(record)));
+}
+
 #[tokio::test]
 async fn the_targets_of_a_host_have_places_of_their_own() {
     let place = Place::new();

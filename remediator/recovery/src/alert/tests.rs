@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::inventory::{Kind, ModuleEntry};
 use crate::policy::Policy;
+use crate::state::HostState;
 use crate::step::Platform;
 
 fn host(name: &str, instance: Option<&str>, modules: &[(u16, &str)]) -> HostEntry {
@@ -166,18 +167,51 @@ fn labels_name_a_target_of_the_inventory_or_nothing() {
 }
 
 #[test]
-fn start_in_the_future_is_clamped_to_the_delivery() {
+fn start_and_end_far_in_the_future_hide_the_alert_for_a_day_at_most() {
     let mut alert = alert(&[
         ("alertname", "VcmFailed"),
         ("host", "tenant-2"),
         ("module", "1"),
     ]);
     alert.starts_at = Time::from_millis(i64::MAX);
+    alert.ends_at = Some(Time::from_millis(i64::MAX));
     let delivered = Time::from_millis(5_000);
     let fact = alert
         .resolve(&inventory(), &Policy::default(), delivered)
         .unwrap();
-    assert_eq!(fact.starts_at, delivered);
+    let latest = delivered.after(CLOCKS_APART_MAX);
+    assert_eq!((fact.starts_at, fact.ends_at), (latest, Some(latest)));
+}
+
+/// The program's clock is two hours behind Alertmanager's.
+#[test]
+fn program_that_is_behind_hears_every_start_once_and_every_end() {
+    let mut state = HostState::new("tenant-2".parse().unwrap());
+    let (site, policy) = (inventory(), Policy::default());
+    let mut at = alert(&[
+        ("alertname", "VcmFailed"),
+        ("host", "tenant-2"),
+        ("module", "1"),
+    ]);
+    let target = Target::module(state.host.clone(), ModuleNumber::try_from(1).unwrap());
+    let mut deliver = |firing, start: i64, end: Option<i64>, now: i64| {
+        at.firing = firing;
+        at.starts_at = Time::from_millis(7_200_000 + start);
+        at.ends_at = end.map(|end| Time::from_millis(7_200_000 + end));
+        let now = Time::from_millis(now);
+        let fact = at.resolve(&site, &policy, now).unwrap();
+        let before = state.facts.clone();
+        state.deliver(&fact);
+        let starts = |facts: &BTreeMap<Fingerprint, FactRecord>| {
+            facts.values().next().and_then(|fact| fact.newest_start)
+        };
+        let begun = starts(&before) != starts(&state.facts);
+        (begun, state.alert_view(&target, &policy, now).permits)
+    };
+    assert_eq!(deliver(true, 0, None, 1_000), (true, true));
+    assert_eq!(deliver(true, 0, None, 301_000), (false, true));
+    assert_eq!(deliver(false, 0, Some(400_000), 401_000), (false, false));
+    assert_eq!(deliver(true, 500_000, None, 501_000), (true, true));
 }
 
 fn fact(firing: bool, start: i64, end: i64, delivered: i64) -> Fact {

@@ -14,7 +14,7 @@ use super::Draft;
 
 impl Draft<'_> {
     /// Opens an incident for every target with a valid alert that no closed incident has used up,
-    /// or with a used-up one while the target is seen failed again.
+    /// or with a used-up one while the target is seen failed again, or its hardware at fault.
     pub(super) fn open_incidents(&mut self) {
         let targets: BTreeSet<Target> = self
             .state
@@ -25,7 +25,8 @@ impl Draft<'_> {
         let site = self.site;
         for target in targets.into_iter().filter(|target| site.lists(target)) {
             let view = self.alert_view(&target);
-            let again = view.permits && self.condition(&target) == Condition::Failed;
+            let failed = [Condition::Failed, Condition::HardwareFault];
+            let again = view.permits && failed.contains(&self.condition(&target));
             if (view.fresh || again) && !self.state.incidents.contains_key(&target) {
                 let esn = self.subject(&target).esn.cloned();
                 self.push(&target, Change::IncidentOpened(esn));

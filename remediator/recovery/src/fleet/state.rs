@@ -26,6 +26,8 @@ pub struct FleetState {
     pub unconfirmed_gap: Duration,
     /// When the oldest of those times began.
     pub unconfirmed_since: Option<Time>,
+    /// When the newest such time ended.
+    pub unconfirmed_until: Option<Time>,
     /// Where load is shed, or was asked to be.
     pub sheds: BTreeMap<HsmName, Shed>,
     /// When load was last to return: it is not taken again at once.
@@ -65,11 +67,13 @@ impl FleetState {
                 let gap = time.since(*since);
                 self.unconfirmed_gap = self.unconfirmed_gap.saturating_add(gap);
                 self.unconfirmed_since.get_or_insert(*since);
+                self.unconfirmed_until = Some(time);
             }
             Change::HumanResolved(resolution) => {
                 if resolution.what == Resolved::GapConfirmed {
                     self.unconfirmed_gap = Duration::ZERO;
                     self.unconfirmed_since = None;
+                    self.unconfirmed_until = None;
                 }
             }
             Change::PolicyLoaded(policy) => self.policy = Some(policy.clone()),

@@ -9,7 +9,7 @@
 //!
 //! In observe mode what would have been run counts like what was.
 
-use super::Input;
+use super::{Input, UNSEEN};
 use crate::attempt::Attempt;
 use crate::policy::{Cap, Mode};
 use crate::tier::Rung;
@@ -30,9 +30,7 @@ pub(super) fn verdict(input: &Input<'_>) -> Verdict {
                 cap.window.as_secs()
             );
             if input.rung.disruptive() && !input.fleet.unconfirmed_gap.is_zero() {
-                reason.push_str(
-                    ", and the time in which the remediator did not run is not confirmed to count",
-                );
+                reason.push_str(UNSEEN);
             }
             Verdict::refuse_until(until, reason)
         })

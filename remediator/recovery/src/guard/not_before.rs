@@ -6,13 +6,14 @@
 //! | never observed | refuse | refuse | refuse |
 //! | less than the rung's `not_before` ago | refuse | refuse | refuse |
 //! | longer ago | pass | pass | pass |
+//! | longer ago, with a time in between that is not confirmed to count | pass | refuse | refuse |
 //! | target is the host, which has not answered for less than 5 min | refuse | refuse | refuse |
 //! | target is the host, which has not answered for longer | pass | pass | pass |
 //!
 //! A hardserver that is down has its own, shorter time: nothing works there anyway. One that does not
 //! answer never shows a failure: there the time after which it is paged counts.
 
-use super::Input;
+use super::{Input, UNSEEN};
 use crate::observation::HardserverLook;
 use crate::time::Time;
 use crate::verdict::Verdict;
@@ -34,9 +35,14 @@ pub(super) fn verdict(input: &Input<'_>) -> Verdict {
         Some(_) => policy.rung(input.rung).not_before,
         None => policy.hardserver_down_not_before,
     };
-    not_before(input, first_failed_at.after(wait), || {
+    let gap = input.unseen_since(first_failed_at);
+    not_before(input, first_failed_at.after(wait + gap), || {
         let seconds = wait.as_secs();
-        format!("not before {seconds} s after the first observed failure")
+        let unseen = match gap.is_zero() {
+            true => "",
+            false => UNSEEN,
+        };
+        format!("not before {seconds} s after the first observed failure{unseen}")
     })
 }
 

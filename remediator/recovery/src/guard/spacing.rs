@@ -4,13 +4,14 @@
 //! |---|---|---|---|
 //! | less than the spacing ago | refuse | refuse | refuse |
 //! | longer ago, or never | pass | pass | pass |
+//! | longer ago, with a time in between that is not confirmed to count | pass | refuse | refuse |
 //!
 //! In observe mode the end of what would have been run counts like that of an attempt.
 //!
 //! Each attempt of the incident that never started makes the spacing one longer, up to
 //! ten: what cannot be started is not tried every minute.
 
-use super::Input;
+use super::{Input, UNSEEN};
 use crate::attempt::Outcome;
 use crate::policy::Mode;
 use crate::verdict::Verdict;
@@ -32,14 +33,21 @@ pub(super) fn verdict(input: &Input<'_>) -> Verdict {
         .filter(|_| input.site.mode() == Mode::Observe)
         .map(|shadow| shadow.until)
         .max();
-    match input.state.last_attempt_change().max(shadow) {
-        Some(last) if input.now < last.after(spacing) => Verdict::refuse_until(
-            last.after(spacing),
-            format!(
-                "less than {} s since the last attempt on this host",
-                spacing.as_secs()
-            ),
-        ),
-        _ => Verdict::Pass,
+    let Some(last) = input.state.last_attempt_change().max(shadow) else {
+        return Verdict::Pass;
+    };
+    let gap = input.unseen_since(last);
+    let until = last.after(spacing + gap);
+    if input.now >= until {
+        return Verdict::Pass;
     }
+    let seconds = spacing.as_secs();
+    let unseen = match gap.is_zero() {
+        true => "",
+        false => UNSEEN,
+    };
+    Verdict::refuse_until(
+        until,
+        format!("less than {seconds} s since the last attempt on this host{unseen}"),
+    )
 }

@@ -262,6 +262,19 @@ fn alert_that_still_fires_after_recovery_opens_nothing_until_the_module_fails_ag
     assert_eq!(lab.rungs(), [Rung::Retry; 2]);
 }
 
+/// Its alert has never stopped, and its start is used up.
+#[test]
+fn hardware_fault_right_after_recovery_calls_a_person() {
+    let mut lab = Lab::failed(1, 1, Cure::Rung(Rung::Retry));
+    lab.run(600);
+    assert_eq!(lab.closings().len(), 1);
+    lab.module(1).hardware_ok = Some(false);
+    lab.run(120);
+    assert_eq!(lab.incident_state(), Some(IncidentState::HandedOver));
+    assert_eq!(lab.pages(), [PageReason::HandedOver]);
+    assert_eq!(lab.rungs(), [Rung::Retry]);
+}
+
 #[test]
 fn alert_that_is_not_delivered_any_more_permits_nothing() {
     let mut lab = Lab::failed(1, 1, Cure::Nothing);

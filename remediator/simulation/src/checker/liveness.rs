@@ -4,10 +4,13 @@
 
 use std::time::Duration;
 
+use nshield::ModuleState;
 use vcm_recovery::attempt::Outcome;
 use vcm_recovery::inventory::Target;
+use vcm_recovery::time::Time;
 
 use super::Checker;
+use crate::alerting::{About, Rule};
 use crate::knobs::Looks;
 use crate::runner::{Runner, Status};
 use crate::site::attempt_time_max;
@@ -33,6 +36,11 @@ const READY: Duration = seconds(300);
 /// The fleet's share of an unknown outcome is released so long after its page.
 const RELEASE: Duration = seconds(3_600);
 
+/// A delivered alert about a failed module has an incident within this time, of which so long ago at
+/// most it was delivered: twice the repeat interval.
+const HEARD: Duration = seconds(900);
+const TOLD_LATELY: Duration = seconds(600);
+
 /// After `-M`, `-c` or a page follows within the wait and 60 s; the program asks every 10 s at most.
 const SECTION: Duration = seconds(30 + 60 + 30);
 
@@ -41,6 +49,7 @@ impl Checker {
     pub(crate) fn judge(&mut self, world: &World, runners: &[Runner]) -> bool {
         self.judge_sections(runners);
         self.judge_attempts();
+        self.judge_unheard(world);
         let targets: Vec<Target> = self.open.keys().cloned().collect();
         for target in &targets {
             self.judge_incident(target, world, runners);
@@ -120,6 +129,35 @@ impl Checker {
         }
     }
 
+    /// What is failed and of which an alert is delivered has an incident.
+    fn judge_unheard(&mut self, world: &World) {
+        let (now, worked) = (self.now, self.worked);
+        let mut unheard = Vec::new();
+        for ((about, rule), known) in &mut self.facts {
+            let target = Target {
+                host: self.site.names[about.0].clone(),
+                module: about.1,
+            };
+            let fires = known.start.is_some() && known.start > known.end;
+            let told = |at: Time| now.since(at) <= TOLD_LATELY;
+            let tells = *rule == Rule::VcmFailed
+                && fires
+                && known.delivered_truly.is_some_and(told)
+                && shown_failed(world, *about)
+                && !self.open.contains_key(&target);
+            known.unheard_since = tells.then(|| known.unheard_since.unwrap_or(worked));
+            let since = known.unheard_since.unwrap_or(worked);
+            if worked.saturating_sub(since) > HEARD {
+                unheard.push(target);
+            }
+        }
+        for target in unheard {
+            self.require(false, "L6", || {
+                format!("{target} is failed, its alert is delivered, and it has no incident")
+            });
+        }
+    }
+
     fn judge_incident(&mut self, target: &Target, world: &World, runners: &[Runner]) {
         let paged = self.paged(target);
         let worked = self.worked;
@@ -169,6 +207,14 @@ impl Checker {
             },
         );
     }
+}
+
+/// Whether the exporter shows the module failed.
+fn shown_failed(world: &World, (host, number): About) -> bool {
+    let entry = &world.hosts[host];
+    let place = number.and_then(|number| world.numbered(host, number));
+    let failed = place.is_some_and(|place| world.module(place).view == ModuleState::Failed);
+    entry.up && entry.hardserver == Hardserver::Running && failed
 }
 
 /// Under another's number a module that works is one that the inventory does not know there: that is

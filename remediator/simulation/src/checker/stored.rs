@@ -81,8 +81,8 @@ impl Checker {
             }
             (Change::ApprovalAnswered { request, answer }, Some(target)) => {
                 if let Choice::Approve(rung) = answer.choice {
-                    self.approved
-                        .insert((target.host, *request), (rung, event.time));
+                    let at = (event.time, self.now);
+                    self.approved.insert((target.host, *request), (rung, at));
                 }
             }
             (Change::ApprovalExpired { request, .. }, Some(target)) => {

@@ -18,8 +18,12 @@ impl Episode {
         }
         self.store.open();
         let last = self.store.last();
-        let (states, fleet) = self.store.load(&self.site.names);
         self.clock.resume(last, self.now());
+        let behind = recovery::is_behind(self.clock.wall_ahead());
+        if behind {
+            self.store.forget_deliveries();
+        }
+        let (states, fleet) = self.store.load(&self.site.names);
         let now = self.time();
         let start = recovery::start_entries(&fleet, &self.site.policy, last, now);
         self.checker.folded(&states);
@@ -31,7 +35,10 @@ impl Episode {
             self.site.policy.tool_runs_per_minute,
         ));
         self.note(|| "the program starts".to_owned());
-        if self.record_fleet(start).is_err() {
+        let voided = (0..hosts)
+            .filter(|_| behind)
+            .try_for_each(|host| self.void_answers(host));
+        if voided.is_err() || self.record_fleet(start).is_err() {
             return self.crash("its start could not be recorded in a transaction");
         }
         self.wake_fleet(false);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use nshield::{ModuleNumber, ModuleState};
@@ -31,11 +31,19 @@ use crate::store::{Accepted, Pending, Reservation, StoreIdentity};
 
 /// The runtime's own time, so that paused tests need no waiting.
 #[derive(Debug)]
-pub(super) struct RuntimeClock(pub(super) Instant);
+pub(super) struct RuntimeClock {
+    began: Instant,
+    /// By how many milliseconds the wall clock is ahead.
+    pub(super) wall_ahead: AtomicI64,
+}
 
 impl Clock for RuntimeClock {
     fn now(&self) -> Time {
-        Time::from_millis(1_000_000_000).after(self.0.elapsed())
+        Time::from_millis(1_000_000_000).after(self.began.elapsed())
+    }
+
+    fn wall_ahead(&self) -> i64 {
+        self.wall_ahead.load(Ordering::SeqCst)
     }
 }
 
@@ -44,6 +52,8 @@ pub(super) struct MemoryStore {
     pub(super) clock: Arc<RuntimeClock>,
     pub(super) events: Mutex<Vec<Event>>,
     pub(super) fails: AtomicBool,
+    /// Whether it was told to forget when alerts were delivered.
+    pub(super) forgot: AtomicBool,
 }
 
 impl MemoryStore {
@@ -87,6 +97,11 @@ impl Store for MemoryStore {
 
     fn accept(&self, _facts: Vec<Fact>) -> Pending<'_, Accepted> {
         Box::pin(async { Ok(Accepted::default()) })
+    }
+
+    fn forget_deliveries(&self) -> Pending<'_, ()> {
+        self.forgot.store(true, Ordering::SeqCst);
+        Box::pin(async { Ok(()) })
     }
 
     fn append(&self, entries: Vec<Entry>) -> Pending<'_, Vec<Event>> {
@@ -293,13 +308,17 @@ pub(super) fn target() -> Target {
 
 impl Bench {
     pub(super) async fn start(script: Script) -> Self {
-        let clock = Arc::new(RuntimeClock(Instant::now()));
+        let clock = Arc::new(RuntimeClock {
+            began: Instant::now(),
+            wall_ahead: AtomicI64::new(0),
+        });
         let events = Mutex::new(Vec::new());
         let fails = AtomicBool::new(false);
         let store = Arc::new(MemoryStore {
             clock: Arc::clone(&clock),
             events,
             fails,
+            forgot: AtomicBool::new(false),
         });
         let runner = Arc::new(ScriptedRunner(Mutex::new(script)));
         let name = target().host;

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::base::{Base, PASS, every, on_host_target, row};
 use crate::evidence::{Evidence, Look};
 use crate::guard::Guard::NotBefore;
@@ -30,6 +32,28 @@ fn each_rung_waits_from_our_first_look_at_the_failure() {
         ["pass", "pass", clear],
     );
     row(&failed(Base::new(), 1_800), NotBefore, PASS);
+}
+
+#[test]
+fn restart_and_clear_wait_for_a_time_that_nobody_has_confirmed() {
+    let mut base = failed(Base::new(), 3 * 3_600);
+    base.fleet.unconfirmed_gap = Duration::from_secs(3 * 3_600 - 300);
+    base.fleet.unconfirmed_until = Some(base.ago(60));
+    let unseen = ", and the time in which the remediator did not run is not confirmed to count";
+    let restart =
+        format!("refuse for 300 s: not before 600 s after the first observed failure{unseen}");
+    let clear =
+        format!("refuse for 1500 s: not before 1800 s after the first observed failure{unseen}");
+    row(&base, NotBefore, ["pass", &restart, &clear]);
+    // What has failed since then is as ever.
+    base.incident.first_failed_at = Some(base.ago(59));
+    base.fleet.unconfirmed_gap = Duration::from_secs(3 * 3_600);
+    let early = [
+        "refuse for 61 s: not before 120 s after the first observed failure",
+        "refuse for 541 s: not before 600 s after the first observed failure",
+        "refuse for 1741 s: not before 1800 s after the first observed failure",
+    ];
+    row(&base, NotBefore, early);
 }
 
 #[test]

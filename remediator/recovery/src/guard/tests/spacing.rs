@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::base::{Base, PASS, every, row};
 use crate::attempt::Outcome;
 use crate::guard::Guard::Spacing;
@@ -19,6 +21,19 @@ fn a_host_is_left_alone_for_a_minute_after_an_attempt() {
     let mut later = Base::new();
     later.attempt(1, Rung::Clear, 60, Some(Outcome::Failed));
     row(&later, Spacing, PASS);
+}
+
+#[test]
+fn restart_and_clear_are_spaced_by_time_that_counts() {
+    let mut base = Base::new();
+    base.attempt(1, Rung::Retry, 7_230, Some(Outcome::Failed));
+    base.fleet.unconfirmed_gap = Duration::from_secs(7_200);
+    base.fleet.unconfirmed_until = Some(base.ago(10));
+    let reason = "refuse for 30 s: less than 60 s since the last attempt on this host, and the time \
+                  in which the remediator did not run is not confirmed to count";
+    row(&base, Spacing, ["pass", reason, reason]);
+    base.fleet.unconfirmed_until = Some(base.ago(7_231));
+    row(&base, Spacing, PASS);
 }
 
 #[test]
