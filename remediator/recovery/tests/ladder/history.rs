@@ -208,6 +208,7 @@ fn every_kind_of_event_reads_back_as_it_was_written_and_folds_the_same() {
     lab.order(&hold).unwrap();
     lab.order(&HostOrder::Release { target: host }).unwrap();
     fleet_events(&mut lab);
+    lab.order_all(&FleetOrder::ConfirmGap).unwrap();
     lab.run_until("a request", |lab| lab.request().is_some());
     lab.run_until("its end", |lab| lab.count("ApprovalExpired") == 1);
     lab.run_until("a request", |lab| lab.request().is_some());
