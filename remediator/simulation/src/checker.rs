@@ -28,6 +28,7 @@ mod shown;
 mod stored;
 
 use effect::Truth;
+use safety::ALERT_TTL;
 use shown::Shown;
 
 pub use result::{IncidentResult, Way};
@@ -37,6 +38,9 @@ const LOOKS_KEPT: Duration = Duration::from_secs(1_500);
 
 /// Evidence older than this is not acted on.
 const EVIDENCE: Duration = Duration::from_secs(30);
+
+/// Looks further apart than this do not agree: what happened between them is not known.
+const UNSEEN_BETWEEN: Duration = Duration::from_secs(120);
 
 /// Down is proven by looks at least this far apart.
 const AGREEMENT: Duration = Duration::from_secs(10);
@@ -132,7 +136,7 @@ struct Known {
     delivered_truly: Option<Time>,
     /// Since when, in working time, it tells of a failed module that has no incident.
     unheard_since: Option<Duration>,
-    /// When it was first delivered of this time that it fires.
+    /// When it was first delivered of this time that it fires, and counts without a break.
     began: Option<Time>,
 }
 
@@ -297,9 +301,10 @@ impl Checker {
                 None => {
                     let fired = known.start.is_some() && known.start > known.end;
                     known.start = known.start.max(Some(told.starts_at));
+                    let counted = known.delivered.is_some_and(|at| now.since(at) <= ALERT_TTL);
                     known.delivered = Some(now);
                     known.delivered_truly = Some(self.now);
-                    known.began = known.began.filter(|_| fired).or(Some(now));
+                    known.began = known.began.filter(|_| fired && counted).or(Some(now));
                 }
                 Some(ended) => known.end = known.end.max(Some(ended)),
             }
@@ -333,15 +338,17 @@ impl Checker {
     /// Whether the newest looks on end, over at least 10 s, show no hardserver.
     fn proven_down(&self, host: usize) -> bool {
         let looks = &self.looks[host];
-        let down = looks
-            .iter()
-            .rev()
-            .take_while(|(_, shown)| shown.failed(None));
-        let newest = looks.back().map(|(at, ..)| *at);
-        newest.is_some_and(|newest| {
-            down.last()
-                .is_some_and(|(first, ..)| newest.since(*first) >= AGREEMENT)
-        })
+        let Some((newest, _)) = looks.back() else {
+            return false;
+        };
+        let mut first = *newest;
+        for (at, shown) in looks.iter().rev() {
+            if !shown.failed(None) || first.since(*at) > UNSEEN_BETWEEN {
+                break;
+            }
+            first = *at;
+        }
+        newest.since(first) >= AGREEMENT
     }
 
     /// What a start of the program has folded must be what was accepted.

@@ -24,7 +24,7 @@ const fn minutes(n: u64) -> Duration {
 const APPROVAL_TTL: Duration = minutes(60);
 
 /// How long a delivered alert counts.
-const ALERT_TTL: Duration = minutes(15);
+pub(super) const ALERT_TTL: Duration = minutes(15);
 
 /// After the network has come back, and after that for a restart.
 const NETWORK_SETTLES: Duration = minutes(1);
