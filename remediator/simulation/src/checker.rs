@@ -311,6 +311,13 @@ impl Checker {
         }
     }
 
+    /// The program has started with its clock behind: no alert counts until it is delivered again.
+    pub(crate) fn forgets_deliveries(&mut self) {
+        for known in self.facts.values_mut() {
+            known.delivered = None;
+        }
+    }
+
     /// The remediator was shown a look.
     pub(crate) fn looked(&mut self, host: usize, look: &Look) {
         let shown = look

@@ -22,6 +22,7 @@ impl Episode {
         let behind = recovery::is_behind(self.clock.wall_ahead());
         if behind {
             self.store.forget_deliveries();
+            self.checker.forgets_deliveries();
         }
         let (states, fleet) = self.store.load(&self.site.names);
         let now = self.time();
