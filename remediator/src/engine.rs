@@ -74,7 +74,7 @@ pub struct EngineParts {
 
 /// The running engine.
 pub struct Engine {
-    mailboxes: BTreeMap<HostName, Arc<Mailbox>>,
+    mailboxes: Mailboxes,
     fleet: Arc<FleetMailbox>,
     tasks: JoinSet<()>,
 }
@@ -94,9 +94,12 @@ struct Delivered {
     orders: Vec<Ordered<HostOrder>>,
 }
 
+/// The mailbox of each host.
+type Mailboxes = Arc<BTreeMap<HostName, Arc<Mailbox>>>;
+
 /// The engine's door for the webhook and for operators.
 pub struct Door {
-    mailboxes: BTreeMap<HostName, Arc<Mailbox>>,
+    mailboxes: Mailboxes,
     fleet: Arc<FleetMailbox>,
 }
 
@@ -160,9 +163,8 @@ impl Engine {
                 actor::Actor::new(Arc::clone(&parts), host, mailbox, Arc::clone(&fleet), state);
             tasks.spawn(actor.run());
         }
-        fleet.know(mailboxes.clone());
-        let mail = &parts.surroundings.mail;
-        *mail.write().unwrap_or_else(PoisonError::into_inner) = mailboxes.clone();
+        let mailboxes = Arc::new(mailboxes);
+        parts.surroundings.post(Arc::clone(&mailboxes));
         Ok(Self {
             mailboxes,
             fleet,
@@ -174,7 +176,7 @@ impl Engine {
     #[must_use]
     pub fn door(&self) -> Arc<Door> {
         Arc::new(Door {
-            mailboxes: self.mailboxes.clone(),
+            mailboxes: Arc::clone(&self.mailboxes),
             fleet: Arc::clone(&self.fleet),
         })
     }

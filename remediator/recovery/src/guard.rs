@@ -132,17 +132,21 @@ pub struct Input<'a> {
     pub now: Time,
 }
 
-/// Why a wait is longer than the policy has it.
-const UNSEEN: &str = ", and the time in which the remediator did not run is not confirmed to count";
-
 impl<'a> Input<'a> {
-    /// By how much longer a restart or clear waits that counts from `begun`: the time without the program
-    /// since then that nobody has confirmed. The clock may have been wrong, and people at work.
+    /// By how much longer a restart or clear waits: the time without the program that nobody has
+    /// confirmed. The clock may have been wrong, and people at work.
+    fn unseen(&self) -> Duration {
+        match self.rung.disruptive() {
+            true => self.fleet.unconfirmed_gap,
+            false => Duration::ZERO,
+        }
+    }
+
+    /// The same of a wait that counts from `begun`, which may be after that time.
     fn unseen_since(&self, begun: Time) -> Duration {
-        let fleet = self.fleet;
-        let before_its_end = fleet.unconfirmed_until.is_some_and(|until| begun <= until);
-        match self.rung.disruptive() && before_its_end {
-            true => fleet.unconfirmed_gap,
+        let until = self.fleet.unconfirmed_until;
+        match until.is_some_and(|until| begun <= until) {
+            true => self.unseen(),
             false => Duration::ZERO,
         }
     }
@@ -156,6 +160,15 @@ impl<'a> Input<'a> {
             expected_esn: module.and_then(|module| module.esn.as_ref()),
             seen,
         })
+    }
+}
+
+/// What is said of a wait that is longer by `unseen` than the policy has it.
+const fn because(unseen: Duration) -> &'static str {
+    if unseen.is_zero() {
+        ""
+    } else {
+        ", and the time in which the remediator did not run is not confirmed to count"
     }
 }
 

@@ -1,9 +1,8 @@
 //! The actor of the fleet: the sole writer of what belongs to no host. It records pauses, notices a
 //! long time without the remediator and another policy, and takes and returns load.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -13,13 +12,13 @@ use vcm_recovery::event::{Change, Entry, Event};
 use vcm_recovery::fleet::load::{self, LoadCall, LoadReport};
 use vcm_recovery::fleet::state::{FleetState, GAP_MIN};
 use vcm_recovery::guard::Guard;
-use vcm_recovery::ids::{HostName, HsmName};
+use vcm_recovery::ids::HsmName;
 use vcm_recovery::state::HostState;
 use vcm_telemetry::logging::chain;
 
 use super::log::log;
 use super::orders::{Answer, Ordered};
-use super::{EngineParts, Mailbox, OrderFailure};
+use super::{EngineParts, OrderFailure};
 use crate::load::{IdempotencyKey, LoadHook, LoadRequest};
 use crate::store::StoreError;
 
@@ -33,8 +32,6 @@ pub(super) struct FleetMailbox {
     wake: Notify,
     /// A budget has become free since the hosts that wait for one were woken.
     freed: AtomicBool,
-    /// The hosts, once they all have their actors.
-    hosts: OnceLock<BTreeMap<HostName, Arc<Mailbox>>>,
 }
 
 impl FleetMailbox {
@@ -53,11 +50,6 @@ impl FleetMailbox {
     pub(super) fn budget_freed(&self) {
         self.freed.store(true, Ordering::Relaxed);
         self.wake.notify_one();
-    }
-
-    /// Says which hosts there are. Told once.
-    pub(super) fn know(&self, hosts: BTreeMap<HostName, Arc<Mailbox>>) {
-        let _told_before = self.hosts.set(hosts);
     }
 
     fn take(&self) -> Vec<Ordered<FleetOrder>> {
@@ -143,9 +135,7 @@ impl FleetActor {
         if !self.mailbox.freed.swap(false, Ordering::Relaxed) {
             return;
         }
-        let Some(hosts) = self.mailbox.hosts.get() else {
-            return;
-        };
+        let hosts = self.parts.surroundings.mailboxes();
         let waits = |state: &HostState| {
             let mut guards = state.incidents.values().flat_map(|i| i.blocked.keys());
             guards.any(|guard| matches!(guard, Guard::BudgetHsm | Guard::BudgetFleet))

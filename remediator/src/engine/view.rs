@@ -1,18 +1,16 @@
 //! What a decision needs beyond the states: watchdog, silences, ownership; and the view of the fleet
 //! put together from all of it.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use vcm_recovery::fleet::load::Loads;
 use vcm_recovery::fleet::storm::Storms;
 use vcm_recovery::fleet::{FleetView, Ownership, Silences};
-use vcm_recovery::ids::HostName;
 use vcm_recovery::state::HostState;
 use vcm_recovery::time::Time;
 
-use super::{EngineParts, Mailbox};
+use super::{EngineParts, Mailboxes};
 use crate::webhook::Watchdog;
 
 /// Storms and loads are put together anew at most this often: over a large fleet that takes
@@ -30,8 +28,8 @@ pub struct Surroundings {
     pub ownership: Arc<dyn Fn() -> Ownership + Send + Sync>,
     /// The newest storms and loads.
     pub(super) newest: Arc<Newest>,
-    /// What the webhook has stored and the actors have not taken in yet.
-    pub(super) mail: Arc<RwLock<BTreeMap<HostName, Arc<Mailbox>>>>,
+    /// Where what the webhook has stored waits for the actors.
+    mail: Arc<RwLock<Mailboxes>>,
 }
 
 /// The part of the view that is not put together for each decision.
@@ -49,6 +47,19 @@ impl Surroundings {
             newest: Arc::default(),
             mail: Arc::default(),
         }
+    }
+}
+
+impl Surroundings {
+    /// Says where each host's mail is.
+    pub(super) fn post(&self, mailboxes: Mailboxes) {
+        *self.mail.write().unwrap_or_else(PoisonError::into_inner) = mailboxes;
+    }
+
+    /// Where each host's mail is; none until the actors are there.
+    pub(super) fn mailboxes(&self) -> Mailboxes {
+        let mail = self.mail.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&mail)
     }
 }
 
@@ -94,8 +105,7 @@ impl EngineParts {
     /// What is stored counts for every host at once. The actor that it was delivered to takes it in
     /// when its look or its order is over, which may be a minute later.
     fn take_in_mail(&self, hosts: &mut [Arc<HostState>]) {
-        let mail = &self.surroundings.mail;
-        let mail = mail.read().unwrap_or_else(PoisonError::into_inner);
+        let mail = self.surroundings.mailboxes();
         for state in hosts {
             let Some(mailbox) = mail.get(&state.host) else {
                 continue;

@@ -9,7 +9,7 @@
 //!
 //! In observe mode what would have been run counts like what was.
 
-use super::{Input, UNSEEN};
+use super::{Input, because};
 use crate::attempt::Attempt;
 use crate::policy::{Cap, Mode};
 use crate::tier::Rung;
@@ -23,15 +23,13 @@ pub(super) fn verdict(input: &Input<'_>) -> Verdict {
         .filter_map(|cap| reached(cap, input))
         .max()
         .map_or(Verdict::Pass, |(until, cap)| {
-            let mut reason = format!(
-                "{} may run {} in {} s",
+            let reason = format!(
+                "{} may run {} in {} s{}",
                 input.rung,
                 times(usize::try_from(cap.attempts).unwrap_or(usize::MAX)),
-                cap.window.as_secs()
+                cap.window.as_secs(),
+                because(input.unseen())
             );
-            if input.rung.disruptive() && !input.fleet.unconfirmed_gap.is_zero() {
-                reason.push_str(UNSEEN);
-            }
             Verdict::refuse_until(until, reason)
         })
 }
@@ -39,10 +37,7 @@ pub(super) fn verdict(input: &Input<'_>) -> Verdict {
 /// When a reached cap leaves room again.
 fn reached(cap: &Cap, input: &Input<'_>) -> Option<(Time, Cap)> {
     // The program did not see what people did meanwhile, so that this time does not count.
-    let window = match input.rung.disruptive() {
-        true => cap.window + input.fleet.unconfirmed_gap,
-        false => cap.window,
-    };
+    let window = cap.window + input.unseen();
     let mut made: Vec<Time> = input
         .state
         .attempts

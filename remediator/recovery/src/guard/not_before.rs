@@ -13,7 +13,7 @@
 //! A hardserver that is down has its own, shorter time: nothing works there anyway. One that does not
 //! answer never shows a failure: there the time after which it is paged counts.
 
-use super::{Input, UNSEEN};
+use super::{Input, because};
 use crate::observation::HardserverLook;
 use crate::time::Time;
 use crate::verdict::Verdict;
@@ -38,11 +38,8 @@ pub(super) fn verdict(input: &Input<'_>) -> Verdict {
     let gap = input.unseen_since(first_failed_at);
     not_before(input, first_failed_at.after(wait + gap), || {
         let seconds = wait.as_secs();
-        let unseen = match gap.is_zero() {
-            true => "",
-            false => UNSEEN,
-        };
-        format!("not before {seconds} s after the first observed failure{unseen}")
+        let because = because(gap);
+        format!("not before {seconds} s after the first observed failure{because}")
     })
 }
 

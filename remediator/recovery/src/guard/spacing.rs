@@ -11,7 +11,7 @@
 //! Each attempt of the incident that never started makes the spacing one longer, up to
 //! ten: what cannot be started is not tried every minute.
 
-use super::{Input, UNSEEN};
+use super::{Input, because};
 use crate::attempt::Outcome;
 use crate::policy::Mode;
 use crate::verdict::Verdict;
@@ -42,12 +42,9 @@ pub(super) fn verdict(input: &Input<'_>) -> Verdict {
         return Verdict::Pass;
     }
     let seconds = spacing.as_secs();
-    let unseen = match gap.is_zero() {
-        true => "",
-        false => UNSEEN,
-    };
+    let because = because(gap);
     Verdict::refuse_until(
         until,
-        format!("less than {seconds} s since the last attempt on this host{unseen}"),
+        format!("less than {seconds} s since the last attempt on this host{because}"),
     )
 }

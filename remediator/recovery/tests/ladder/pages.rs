@@ -14,6 +14,26 @@ use vcm_recovery::tier::{Rung, Tier};
 
 use crate::lab::{Cure, Lab, TICK, bad_network, good_network};
 
+/// A retry has failed, and the ladder stands at a restart that has long to wait.
+fn at_restart() -> Lab {
+    let mut lab = Lab::failed(1, 1, Cure::Nothing);
+    lab.alerts.insert("VcmFailedLong", (Some(1), Tier::Restart));
+    lab.policy.restart.not_before = Duration::from_secs(3_600);
+    lab.run(330);
+    assert_eq!(lab.rungs(), [Rung::Retry], "the ladder stands at restart");
+    lab
+}
+
+/// Nothing is seen any more: not within `quiet` seconds, but a minute later somebody is paged.
+#[track_caller]
+fn goes_blind_and_pages_after(lab: &mut Lab, quiet: u64) {
+    lab.visible = false;
+    lab.run(quiet);
+    assert_eq!(lab.pages(), []);
+    lab.run(60);
+    assert_eq!(lab.pages(), [PageReason::ObservationUnknown]);
+}
+
 #[test]
 fn another_reason_to_look_calls_nobody_who_was_called_to_look() {
     let mut lab = Lab::failed(1, 1, Cure::Nothing);
@@ -54,22 +74,14 @@ fn who_was_called_to_look_is_called_once_more_to_take_over_and_no_third_time() {
 #[test]
 fn what_cannot_be_observed_is_not_acted_on_and_pages() {
     let mut lab = Lab::failed(1, 1, Cure::Nothing);
-    lab.visible = false;
-    lab.run(290);
-    assert_eq!(lab.pages(), []);
-    lab.run(60);
-    assert_eq!(lab.pages(), [PageReason::ObservationUnknown]);
+    goes_blind_and_pages_after(&mut lab, 290);
     lab.run(7_200);
     assert_eq!(lab.rungs(), []);
 }
 
 #[test]
 fn one_blind_look_pages_nobody_however_long_agreement_has_been_missing() {
-    let mut lab = Lab::failed(1, 1, Cure::Nothing);
-    lab.alerts.insert("VcmFailedLong", (Some(1), Tier::Restart));
-    lab.policy.restart.not_before = Duration::from_secs(3_600);
-    lab.run(330);
-    assert_eq!(lab.rungs(), [Rung::Retry], "the ladder stands at restart");
+    let mut lab = at_restart();
     lab.visible = false;
     lab.run(280);
     assert_eq!(lab.pages(), []);
@@ -78,11 +90,7 @@ fn one_blind_look_pages_nobody_however_long_agreement_has_been_missing() {
     lab.run(21);
     let blocked = &lab.incident(Some(1)).blocked;
     assert!(blocked.contains_key(&Guard::ObservationUnknown));
-    lab.visible = false;
-    lab.run(290);
-    assert_eq!(lab.pages(), []);
-    lab.run(60);
-    assert_eq!(lab.pages(), [PageReason::ObservationUnknown]);
+    goes_blind_and_pages_after(&mut lab, 290);
 }
 
 /// It stood still, or its machine did: what it saw last was good.
@@ -93,11 +101,7 @@ fn a_program_that_comes_late_looks_first_and_pages_nobody() {
     lab.now = lab.now.after(Duration::from_secs(1_200));
     lab.decide();
     assert_eq!(lab.pages(), []);
-    lab.visible = false;
-    lab.run(290);
-    assert_eq!(lab.pages(), []);
-    lab.run(60);
-    assert_eq!(lab.pages(), [PageReason::ObservationUnknown]);
+    goes_blind_and_pages_after(&mut lab, 290);
 }
 
 /// The host runner waits for the end of `-M` without a limit, and people hear of it.
@@ -300,10 +304,7 @@ fn page_for_a_network_that_cannot_be_known_outlives_a_look_that_fails() {
 
 #[test]
 fn after_a_start_a_page_for_want_of_a_look_counts_from_the_first_one_that_failed() {
-    let mut lab = Lab::failed(1, 1, Cure::Nothing);
-    lab.alerts.insert("VcmFailedLong", (Some(1), Tier::Restart));
-    lab.policy.restart.not_before = Duration::from_secs(3_600);
-    lab.run(330);
+    let mut lab = at_restart();
     // A second look has to agree: the guard has been standing in the way for long.
     for _ in 0..400 {
         let before = lab.evidence.newest().map(|look| look.at);
@@ -316,11 +317,7 @@ fn after_a_start_a_page_for_want_of_a_look_counts_from_the_first_one_that_failed
     let since = blocked[&Guard::ObservationUnknown];
     assert!(lab.now.since(since) > Duration::from_secs(300));
     lab.restart_remediator();
-    lab.visible = false;
-    lab.run(280);
-    assert_eq!(lab.pages(), []);
-    lab.run(60);
-    assert_eq!(lab.pages(), [PageReason::ObservationUnknown]);
+    goes_blind_and_pages_after(&mut lab, 280);
 }
 
 /// They look for themselves, and nobody else does.
