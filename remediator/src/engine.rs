@@ -5,6 +5,7 @@
 //! wake-up and nothing more: the actor looks for itself before anything is decided.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Notify, Semaphore};
@@ -76,11 +77,12 @@ pub struct EngineParts {
 pub struct Engine {
     mailboxes: Mailboxes,
     fleet: Arc<FleetMailbox>,
+    on_event: OnEvent,
     tasks: JoinSet<()>,
 }
 
-/// What was delivered for a host since its actor last looked. Facts join, so order, repetition
-/// and number do not matter.
+/// What was delivered for a host since its actor last looked. Facts join, so order and repetition do
+/// not matter, and no more wait than the host's targets have places.
 #[derive(Default)]
 struct Mailbox {
     delivered: Mutex<Delivered>,
@@ -89,8 +91,9 @@ struct Mailbox {
 
 #[derive(Default)]
 struct Delivered {
-    known: Vec<(Fingerprint, FactRecord)>,
-    events: Vec<Event>,
+    known: BTreeMap<Fingerprint, FactRecord>,
+    /// Whether something began or ended to fire.
+    news: bool,
     orders: Vec<Ordered<HostOrder>>,
 }
 
@@ -101,6 +104,7 @@ type Mailboxes = Arc<BTreeMap<HostName, Arc<Mailbox>>>;
 pub struct Door {
     mailboxes: Mailboxes,
     fleet: Arc<FleetMailbox>,
+    on_event: OnEvent,
 }
 
 impl Engine {
@@ -168,6 +172,7 @@ impl Engine {
         Ok(Self {
             mailboxes,
             fleet,
+            on_event: Arc::clone(&parts.on_event),
             tasks,
         })
     }
@@ -178,6 +183,7 @@ impl Engine {
         Arc::new(Door {
             mailboxes: Arc::clone(&self.mailboxes),
             fleet: Arc::clone(&self.fleet),
+            on_event: Arc::clone(&self.on_event),
         })
     }
 
@@ -202,14 +208,13 @@ impl Engine {
 
 /// Everything stored. If the wall clock is behind it, what counts for a while only is to be heard anew.
 async fn load(parts: &EngineParts) -> Result<Loaded, StoreError> {
-    if !standstill::is_behind(parts.clock.wall_ahead()) {
+    let Some(behind) = standstill::started_behind(parts.clock.wall_ahead()) else {
         return parts.store.load().await;
+    };
+    for event in parts.store.append(vec![behind]).await? {
+        tracing::warn!("{}", crate::told::change(&event.entry.change));
+        (parts.on_event)(&event, None);
     }
-    tracing::warn!(
-        "the wall clock is behind what is stored: no alert counts until it is delivered again, and \
-         no answer of a person that was not used yet"
-    );
-    parts.store.forget_deliveries().await?;
     let mut loaded = parts.store.load().await?;
     for state in loaded.hosts.values_mut() {
         for event in parts.store.append(standstill::void_answers(state)).await? {
@@ -224,13 +229,27 @@ impl Deliver for Door {
     fn deliver(&self, known: Vec<(Fingerprint, FactRecord)>, events: Vec<Event>) {
         for (fingerprint, record) in known {
             if let Some(mailbox) = self.mailboxes.get(&record.target.host) {
-                mailbox.put(|delivered| delivered.known.push((fingerprint, record)));
+                mailbox.put(|delivered| delivered.join(fingerprint, record));
             }
         }
-        for event in events {
+        for event in &events {
             let host = event.entry.host.as_ref();
+            let _of_host = host.map(|host| log::span(host).entered());
+            log::log(event);
+            (self.on_event)(event, None);
             if let Some(mailbox) = host.and_then(|host| self.mailboxes.get(host)) {
-                mailbox.put(|delivered| delivered.events.push(event));
+                mailbox.put(|delivered| delivered.news = true);
+            }
+        }
+    }
+}
+
+impl Delivered {
+    fn join(&mut self, fingerprint: Fingerprint, record: FactRecord) {
+        match self.known.entry(fingerprint) {
+            Entry::Occupied(mut known) => known.get_mut().join_known(&record),
+            Entry::Vacant(place) => {
+                place.insert(record);
             }
         }
     }
@@ -245,11 +264,11 @@ impl Mailbox {
         self.wake.notify_one();
     }
 
-    /// Shows the facts and events that wait, and leaves them.
-    fn shown(&self, look: impl FnOnce(&[(Fingerprint, FactRecord)], &[Event])) {
+    /// Shows the facts that wait, and leaves them.
+    fn shown(&self, look: impl FnOnce(&BTreeMap<Fingerprint, FactRecord>)) {
         let delivered = &self.delivered;
         let delivered = delivered.lock().unwrap_or_else(PoisonError::into_inner);
-        look(&delivered.known, &delivered.events);
+        look(&delivered.known);
     }
 
     fn take(&self) -> Delivered {

@@ -108,11 +108,8 @@ pub trait Store: Send + Sync {
     /// Appends a `FactChanged` for each fact that began or ended to fire.
     fn accept(&self, facts: Vec<Fact>) -> Pending<'_, Accepted>;
 
-    /// Forgets when each fact was delivered last: none counts until it is delivered again.
-    fn forget_deliveries(&self) -> Pending<'_, ()>;
-
     /// Appends entries in order, all or none. An `IntentReserved` is refused: that is what
-    /// [`Store::reserve`] is for.
+    /// [`Store::reserve`] is for. With a `StartedBehind` it forgets when each fact was delivered last.
     fn append(&self, entries: Vec<Entry>) -> Pending<'_, Vec<Event>>;
 
     /// Appends an `IntentReserved` if the budgets allow it, counted in the same transaction. An

@@ -1,5 +1,7 @@
 //! Events and steps in words, for the page, the log and the command line.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use vcm_recovery::approval::{Choice, Request};
 use vcm_recovery::attempt::Report;
@@ -132,6 +134,11 @@ pub(crate) fn change(change: &Change) -> String {
         Change::GapFound { since } => format!(
             "the remediator did not run since {}; caps on restart and clear, holds and pauses wait for a person's word",
             instant(*since)
+        ),
+        Change::StartedBehind { milliseconds } => format!(
+            "the wall clock was {} behind at a start: alerts count when they are delivered again, and \
+             which HSM is overloaded is not known before",
+            humantime::format_duration(Duration::from_secs(milliseconds / 1000))
         ),
         Change::ClockStepped { milliseconds } => {
             format!("the wall clock stepped by {milliseconds} ms; the program's time went on")

@@ -164,6 +164,12 @@ pub enum Change {
         /// The last instant recorded before.
         since: Time,
     },
+    /// The program was started while the wall clock was behind the newest record. The store forgets
+    /// with it when each alert was delivered last.
+    StartedBehind {
+        /// How far, in milliseconds.
+        milliseconds: u64,
+    },
     /// The wall clock stepped against the program's time, which went on unchanged.
     ClockStepped {
         /// By how many milliseconds, negative for backwards.
@@ -203,6 +209,7 @@ impl Change {
             Self::LoadReported(_) => "LoadReported",
             Self::PolicyLoaded(_) => "PolicyLoaded",
             Self::GapFound { .. } => "GapFound",
+            Self::StartedBehind { .. } => "StartedBehind",
             Self::ClockStepped { .. } => "ClockStepped",
         }
     }

@@ -1,7 +1,7 @@
 //! A start while the wall clock is behind the newest record. The program's time goes on from that
 //! record, as if no time had passed; in truth it may be hours. What counts for a while only has to be
-//! heard anew: alerts (the store forgets when they were delivered last) and answers of people. What
-//! waits (`not_before`, caps, holds) only waits longer.
+//! heard anew: alerts (the store forgets when they were delivered last) and answers of people. As long
+//! as an alert about load may be untold, the load gate is shut. What waits (`not_before`, caps, holds) only waits longer.
 
 use std::time::Duration;
 
@@ -11,10 +11,17 @@ use crate::state::HostState;
 /// How far the wall clock is behind at least. Less is what it is set by in steady running.
 pub const BEHIND_MIN: Duration = Duration::from_secs(60);
 
-/// Whether the wall clock, `wall_ahead` milliseconds ahead of the program's time, is behind.
+/// What such a start records before anything is read; nothing if the wall clock, `wall_ahead`
+/// milliseconds ahead of the program's time, is not behind.
 #[must_use]
-pub fn is_behind(wall_ahead: i64) -> bool {
-    wall_ahead < 0 && u128::from(wall_ahead.unsigned_abs()) > BEHIND_MIN.as_millis()
+pub fn started_behind(wall_ahead: i64) -> Option<Entry> {
+    let milliseconds = wall_ahead.min(0).unsigned_abs();
+    (u128::from(milliseconds) > BEHIND_MIN.as_millis()).then_some(Entry {
+        host: None,
+        target: None,
+        incident: None,
+        change: Change::StartedBehind { milliseconds },
+    })
 }
 
 /// Ends every answer of a person about this host that was not used yet; the person is asked again.

@@ -172,6 +172,7 @@ impl HostState {
             | Change::LoadReported(_)
             | Change::PolicyLoaded(_)
             | Change::GapFound { .. }
+            | Change::StartedBehind { .. }
             | Change::ClockStepped { .. } => {}
         }
     }
@@ -220,6 +221,18 @@ impl HostState {
     #[must_use]
     pub fn last_attempt_change(&self) -> Option<Time> {
         self.attempts.values().map(Attempt::last_change).max()
+    }
+
+    /// When steps on the host were last heard to have ended, or were given up as of unknown outcome.
+    #[must_use]
+    pub fn steps_ended(&self) -> Option<Time> {
+        let attempts = self.attempts.values();
+        let started = attempts.filter(|attempt| attempt.counts());
+        let ended = started.filter_map(|attempt| {
+            let settled = attempt.outcome.map(|(_, at)| at);
+            attempt.ended_at.or(settled)
+        });
+        ended.max()
     }
 
     /// The attempts that the ladder of an incident counts: those since it began anew.

@@ -102,6 +102,8 @@ pub struct Checker {
     sections: BTreeMap<usize, Section>,
     epochs: Vec<Epoch>,
     paused: bool,
+    /// When the program was last started while its clock was behind.
+    started_behind: Option<Time>,
     /// What people hold by order, and until when in truth.
     holds: BTreeMap<Target, Option<Time>>,
     /// Since when, in working time, the load of an HSM is due to return.
@@ -202,6 +204,7 @@ impl Checker {
             sections: BTreeMap::new(),
             epochs: vec![Epoch(0); site.names.len()],
             paused: false,
+            started_behind: None,
             holds: BTreeMap::new(),
             return_due: BTreeMap::new(),
             load_pages: BTreeSet::new(),
@@ -311,8 +314,10 @@ impl Checker {
         }
     }
 
-    /// The program has started with its clock behind: no alert counts until it is delivered again.
-    pub(crate) fn forgets_deliveries(&mut self) {
+    /// The program has started with its clock behind: no alert counts until it is delivered again, and
+    /// so long any HSM may be overloaded.
+    pub(crate) fn started_behind(&mut self, now: Time) {
+        self.started_behind = Some(now);
         for known in self.facts.values_mut() {
             known.delivered = None;
         }

@@ -154,13 +154,6 @@ impl Store {
         died(dies, Reservation::Reserved(events))
     }
 
-    /// Forgets when each fact was delivered last.
-    pub(crate) fn forget_deliveries(&mut self) {
-        for record in self.facts.values_mut() {
-            record.last_firing_delivery = None;
-        }
-    }
-
     /// Every host's state: its events folded, joined with its facts.
     pub(crate) fn load(&self, names: &[HostName]) -> (Vec<HostState>, FleetState) {
         let (mut states, fleet) = recovery::fold(names, &self.events);
@@ -184,6 +177,11 @@ impl Store {
             && *outcome != Outcome::Unknown
         {
             self.held.remove(attempt);
+        }
+        if let Change::StartedBehind { .. } = &entry.change {
+            for record in self.facts.values_mut() {
+                record.last_firing_delivery = None;
+            }
         }
         if let Change::FleetShareReleased { attempt } = &entry.change {
             self.released.insert(*attempt);

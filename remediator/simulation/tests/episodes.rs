@@ -262,6 +262,7 @@ fn episodes_reach_what_they_are_about() {
         "LoadReported",
         "ClockStepped",
         "GapFound",
+        "StartedBehind",
     ] {
         assert!(kinds.contains(kind), "{kind} never happened: {kinds:?}");
     }

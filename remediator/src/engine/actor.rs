@@ -21,7 +21,7 @@ use vcm_recovery::time::Time;
 use vcm_telemetry::logging::chain;
 
 use super::fleet::FleetMailbox;
-use super::log::log;
+use super::log::{log, span};
 use super::orders::{Answer, Ordered};
 use super::pace::Pace;
 use super::{EngineParts, Mailbox, OrderFailure};
@@ -97,7 +97,7 @@ impl Actor {
 
     /// Never ends.
     pub(super) async fn run(mut self) {
-        let span = tracing::info_span!("host", host = %self.host.entry.name);
+        let span = span(&self.host.entry.name);
         async {
             loop {
                 if let Err(error) = self.turn().await {
@@ -180,16 +180,13 @@ impl Actor {
     /// Takes in what the webhook has delivered; it is on disk already. Returns the orders.
     fn take_in(&mut self) -> Vec<Ordered<HostOrder>> {
         let delivered = self.mailbox.take();
-        self.look_wanted |= !delivered.events.is_empty();
+        self.look_wanted |= delivered.news;
         if !delivered.known.is_empty() {
             self.parts.board.change(&mut self.state, |state| {
                 for (fingerprint, record) in &delivered.known {
                     state.learn(*fingerprint, record);
                 }
             });
-        }
-        for event in &delivered.events {
-            self.apply(event);
         }
         self.forget_outlived();
         delivered.orders

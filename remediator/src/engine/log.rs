@@ -1,10 +1,16 @@
 //! One log line per stored event.
 
+use tracing::Span;
 use vcm_recovery::attempt::{Outcome, Report};
 use vcm_recovery::event::{Change, Event};
-use vcm_recovery::ids::AttemptId;
+use vcm_recovery::ids::{AttemptId, HostName};
 
 use crate::told;
+
+/// What the lines about a host are logged in.
+pub(super) fn span(host: &HostName) -> Span {
+    tracing::info_span!("host", host = %host)
+}
 
 /// One line per state transition.
 pub(super) fn log(event: &Event) {
@@ -87,6 +93,7 @@ pub(super) fn log(event: &Event) {
         | Change::LoadReported(_)
         | Change::PolicyLoaded(_)
         | Change::GapFound { .. }
+        | Change::StartedBehind { .. }
         | Change::ClockStepped { .. }) => {
             let kind = change.kind();
             tracing::info!(incident, module, kind, "{}", told::change(change));

@@ -291,11 +291,15 @@ async fn start_with_the_clock_behind_lets_alerts_and_answers_begin_anew() {
         bench.restart().await;
         let still = answered(&bench).is_some_and(|(id, answered)| id == request && answered);
         assert_eq!(still, !behind, "{wall_ahead}");
-        assert_eq!(
-            bench.store.forgot.load(Ordering::SeqCst),
-            behind,
-            "{wall_ahead}"
-        );
+        let events = bench.store.events.lock().unwrap();
+        let recorded = events.iter().filter_map(|event| {
+            let Change::StartedBehind { milliseconds } = event.entry.change else {
+                return None;
+            };
+            Some(milliseconds)
+        });
+        let expected = behind.then_some(3_600_000);
+        assert_eq!(recorded.collect::<Vec<_>>(), Vec::from_iter(expected));
     }
 }
 

@@ -110,15 +110,14 @@ impl EngineParts {
             let Some(mailbox) = mail.get(&state.host) else {
                 continue;
             };
-            mailbox.shown(|known, events| {
-                if known.is_empty() && events.is_empty() {
+            mailbox.shown(|known| {
+                if known.is_empty() {
                     return;
                 }
                 let state = Arc::make_mut(state);
                 for (fingerprint, record) in known {
                     state.learn(*fingerprint, record);
                 }
-                events.iter().for_each(|event| state.apply(event));
             });
         }
     }

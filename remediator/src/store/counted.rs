@@ -106,10 +106,6 @@ impl<S: Store> Store for Counted<S> {
         self.count(StoreOperation::Accept, self.store.accept(facts))
     }
 
-    fn forget_deliveries(&self) -> Pending<'_, ()> {
-        self.count(StoreOperation::Accept, self.store.forget_deliveries())
-    }
-
     fn append(&self, entries: Vec<Entry>) -> Pending<'_, Vec<Event>> {
         self.count(StoreOperation::Append, self.store.append(entries))
     }

@@ -144,10 +144,12 @@ fn write(
     Ok(())
 }
 
-/// Forgets when each fact was delivered last.
-pub(super) fn forget_deliveries(operation: &Operation<'_>) -> Result<(), StoreError> {
-    let connection = operation.connection;
-    connection.execute("UPDATE facts SET last_firing_delivery = NULL", [])?;
+/// After a start with the clock behind nobody can tell how long ago a fact was delivered: none counts
+/// until it is delivered again.
+pub(super) fn follow(connection: &Connection, change: &Change) -> rusqlite::Result<()> {
+    if let Change::StartedBehind { .. } = change {
+        connection.execute("UPDATE facts SET last_firing_delivery = NULL", [])?;
+    }
     Ok(())
 }
 

@@ -84,13 +84,6 @@ impl Store for SqliteStore {
         )
     }
 
-    fn forget_deliveries(&self) -> Pending<'_, ()> {
-        Box::pin(
-            self.writer
-                .call(|operation| facts::forget_deliveries(operation)),
-        )
-    }
-
     fn append(&self, entries: Vec<Entry>) -> Pending<'_, Vec<Event>> {
         Box::pin(
             self.writer

@@ -7,7 +7,7 @@ use vcm_recovery::time::Time;
 
 use super::chain::{self, ChainHead, Hash};
 use super::row::Row;
-use super::{StoreError, StoreIdentity, attempts};
+use super::{StoreError, StoreIdentity, attempts, facts};
 
 /// The newest event, or the chain's origin when there is none.
 pub(super) fn read_head(connection: &Connection, store_id: StoreId) -> rusqlite::Result<ChainHead> {
@@ -46,6 +46,7 @@ impl Operation<'_> {
         let hash = chain::next(&self.head.hash, &row);
         insert(&mut self.insert_statement()?, &row, &hash)?;
         attempts::follow(self.connection, &event.entry.change)?;
+        facts::follow(self.connection, &event.entry.change)?;
         *self.head = ChainHead {
             seq: event.seq,
             time: Some(event.time),

@@ -73,10 +73,6 @@ impl Store for Breakable {
         self.store.accept(facts)
     }
 
-    fn forget_deliveries(&self) -> Pending<'_, ()> {
-        self.store.forget_deliveries()
-    }
-
     fn append(&self, entries: Vec<Entry>) -> Pending<'_, Vec<Event>> {
         if self.broken.load(Ordering::SeqCst) {
             return Box::pin(async { Err(StoreError::NotCommitted) });

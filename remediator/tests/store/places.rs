@@ -7,6 +7,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use vcm_recovery::alert::{FACT_MEMORY, Fact, FactRecord};
 use vcm_recovery::ids::Fingerprint;
+use vcm_recovery::standstill;
 use vcm_recovery::time::Time;
 use vcm_remediator::clock::Clock as _;
 use vcm_remediator::store::places::{PLACES, PLACES_OF_A_NAME};
@@ -211,7 +212,8 @@ async fn a_fact_whose_delivery_is_forgotten_counts_again_from_the_next_one() {
     let firing = fact(1, 0);
     let store = place.store();
     store.accept(vec![firing.clone()]).await.unwrap();
-    store.forget_deliveries().await.unwrap();
+    let behind = standstill::started_behind(-3_600_000).unwrap();
+    store.append(vec![behind]).await.unwrap();
     drop(store);
     let store = place.store();
     let now = place.clock.now();

@@ -77,10 +77,6 @@ impl Store for Breakable {
         self.store.accept(facts)
     }
 
-    fn forget_deliveries(&self) -> Pending<'_, ()> {
-        self.store.forget_deliveries()
-    }
-
     fn append(&self, entries: Vec<Entry>) -> Pending<'_, Vec<Event>> {
         self.store.append(entries)
     }

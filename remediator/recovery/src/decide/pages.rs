@@ -124,11 +124,12 @@ impl Draft<'_> {
         };
         // While steps run nobody looks: they do so themselves, and how long they may take is their own page.
         let steps_run = self.state.unsettled().any(Attempt::running);
+        let steps_ended = self.state.steps_ended();
         let blocked = incident.blocked.iter().filter(|(guard, _)| counts(guard));
         let blocked = blocked.filter(|(guard, _)| !(steps_run && guard.about_knowledge()));
         // The last look that showed it; after a start of the program, what is stored of it.
         let seen_at = self.evidence.seen_at(incident.target.module);
-        let seen_at = seen_at.max(incident.unseen_since);
+        let seen_at = seen_at.max(incident.unseen_since).max(steps_ended);
         let due = blocked.filter_map(|(&guard, &since)| {
             let (reason, after) = self.page_rule(guard, asking)?;
             // A guard also refuses while a second look has to agree: then the target was seen.

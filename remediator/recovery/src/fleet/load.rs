@@ -97,6 +97,9 @@ pub struct Shed {
 pub struct Loads {
     /// The HSMs with a figure or an alert.
     pub hsms: BTreeMap<HsmName, Load>,
+    /// Until then there may be an alert about any HSM that was not delivered again yet: the program
+    /// was started while the clock was behind.
+    pub untold_until: Option<Time>,
 }
 
 /// What is known of the load of one HSM.
@@ -124,6 +127,8 @@ impl Loads {
         if policy.load.is_none() {
             return loads;
         }
+        let untold_until = fleet.started_behind.map(|at| at.after(policy.alert_ttl));
+        loads.untold_until = untold_until.filter(|until| *until > now);
         for state in hosts {
             // Without an incident nobody looks, and what was seen last says nothing of now.
             let looked_at = state.last_summary.iter();

@@ -28,6 +28,8 @@ pub struct FleetState {
     pub unconfirmed_since: Option<Time>,
     /// When the newest such time ended.
     pub unconfirmed_until: Option<Time>,
+    /// When the program was last started while the wall clock was behind.
+    pub started_behind: Option<Time>,
     /// Where load is shed, or was asked to be.
     pub sheds: BTreeMap<HsmName, Shed>,
     /// When load was last to return: it is not taken again at once.
@@ -76,6 +78,7 @@ impl FleetState {
                     self.unconfirmed_until = None;
                 }
             }
+            Change::StartedBehind { .. } => self.started_behind = Some(time),
             Change::PolicyLoaded(policy) => self.policy = Some(policy.clone()),
             Change::PageRaised { reason, hsm, .. } => {
                 self.pages.entry((hsm.clone(), *reason)).or_insert(time);

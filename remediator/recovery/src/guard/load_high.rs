@@ -4,6 +4,7 @@
 //! |---|---|---|---|
 //! | the gate is off, or the target is the host | n/a | n/a | n/a |
 //! | no figure and no alert, or an HSM of unknown name | n/a | n/a | n/a |
+//! | high in no figure and no alert, but within `alert_ttl` of a start with the clock behind | refuse | refuse | refuse |
 //! | below the threshold | pass | pass | pass |
 //! | at or above the threshold, or an alert says so | refuse | refuse | refuse |
 
@@ -23,7 +24,18 @@ pub(super) fn verdict(input: &Input<'_>) -> Verdict {
     let Some(hsm) = &module.hsm else {
         return not_applicable("the HSM of this module is not known");
     };
-    match input.fleet.loads.hsms.get(hsm) {
+    let loads = &input.fleet.loads;
+    let known = loads.hsms.get(hsm);
+    if let Some(until) = loads.untold_until
+        && known.is_none_or(|load| load.class != LoadClass::High)
+    {
+        let reason = format!(
+            "the clock was behind at a start: an alert about the load of HSM {hsm} may not have been \
+             told again yet"
+        );
+        return Verdict::refuse_until(until, reason);
+    }
+    match known {
         None => not_applicable("there is no figure of its load"),
         Some(load) if load.class == LoadClass::High => {
             let done = match load.shed_since {

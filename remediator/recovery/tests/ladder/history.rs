@@ -155,7 +155,7 @@ proptest! {
     }
 }
 
-const KINDS: [&str; 28] = [
+const KINDS: [&str; 29] = [
     "ApprovalAnswered",
     "ApprovalAsked",
     "ApprovalExpired",
@@ -184,6 +184,7 @@ const KINDS: [&str; 28] = [
     "Released",
     "Resumed",
     "ShadowStarted",
+    "StartedBehind",
 ];
 
 #[test]
@@ -259,6 +260,9 @@ fn fleet_events(lab: &mut Lab) {
         Change::LoadRestored(order("its load is low again")),
         Change::PolicyLoaded(policy),
         Change::GapFound { since },
+        Change::StartedBehind {
+            milliseconds: 90_000,
+        },
         Change::ClockStepped {
             milliseconds: -90_000,
         },

@@ -335,3 +335,23 @@ fn while_steps_run_nobody_is_paged_for_want_of_looks() {
     lab.run(880);
     assert_eq!(lab.pages(), [PageReason::HostRunner]);
 }
+
+/// Nobody could look before: their end may never be heard of.
+#[test]
+fn after_steps_whose_end_nobody_reports_a_page_for_want_of_looks_waits_as_long_as_ever() {
+    let mut lab = Lab::failed(2, 1, Cure::Nothing);
+    lab.fail(2, Cure::Nothing);
+    lab.alerts.insert("VcmFailed2", (Some(2), Tier::Retry));
+    lab.run_until("a retry runs", |lab| lab.running.is_some());
+    lab.running = None;
+    lab.seen.hardserver = HardserverLook::Unknown;
+    lab.look();
+    lab.run_until("nobody knows what became of it", |lab| {
+        lab.outcomes().last() == Some(&Outcome::Unknown)
+    });
+    lab.run(290);
+    let observation = |lab: &Lab| lab.pages().contains(&PageReason::ObservationUnknown);
+    assert!(!observation(&lab), "{:?}", lab.pages());
+    lab.run(20);
+    assert!(observation(&lab), "{:?}", lab.pages());
+}

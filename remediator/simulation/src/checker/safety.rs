@@ -226,6 +226,10 @@ impl Checker {
         let (Some(hsm), true) = (hsm, self.knobs.load != Load::Off) else {
             return;
         };
+        let untold = self.started_behind.is_some_and(|at| now.since(at) < ALERT_TTL);
+        self.require(!untold, "S1", || {
+            format!("{} of {}, and what is told of {hsm} may not have come", intent.rung, intent.target)
+        });
         let told = self.facts.iter().find(|((about, rule), known)| {
             let target = Target {
                 host: self.site.names[about.0].clone(),

@@ -58,6 +58,7 @@ impl Checker {
                     open.calls = 0;
                 }
             }
+            (Change::StartedBehind { .. }, None) => self.started_behind(event.time),
             (Change::Paused(_), _) => self.paused = true,
             (Change::Resumed(_), _) => self.paused = false,
             (Change::Held(hold), Some(target)) => {

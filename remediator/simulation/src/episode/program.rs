@@ -19,10 +19,11 @@ impl Episode {
         self.store.open();
         let last = self.store.last();
         self.clock.resume(last, self.now());
-        let behind = recovery::is_behind(self.clock.wall_ahead());
-        if behind {
-            self.store.forget_deliveries();
-            self.checker.forgets_deliveries();
+        let behind = recovery::started_behind(self.clock.wall_ahead());
+        let is_behind = behind.is_some();
+        if self.record_fleet(behind.into_iter().collect()).is_err() {
+            self.note(|| "the program ends: its start could not be recorded".to_owned());
+            return self.starts_again();
         }
         let (states, fleet) = self.store.load(&self.site.names);
         let now = self.time();
@@ -37,7 +38,7 @@ impl Episode {
         ));
         self.note(|| "the program starts".to_owned());
         let voided = (0..hosts)
-            .filter(|_| behind)
+            .filter(|_| is_behind)
             .try_for_each(|host| self.void_answers(host));
         if voided.is_err() || self.record_fleet(start).is_err() {
             return self.crash("its start could not be recorded in a transaction");
@@ -59,6 +60,10 @@ impl Episode {
             let (folded, _) = self.store.load(&self.site.names);
             self.checker.replays(&running.states, &folded);
         }
+        self.starts_again();
+    }
+
+    fn starts_again(&mut self) {
         let away = match self.knobs.remediator {
             Remediator::Away if !self.peace => self.fate.seconds(1_800..=18_000),
             Remediator::Runs | Remediator::Crashes | Remediator::Stalls | Remediator::Away => {

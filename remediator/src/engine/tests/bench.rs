@@ -52,8 +52,6 @@ pub(super) struct MemoryStore {
     pub(super) clock: Arc<RuntimeClock>,
     pub(super) events: Mutex<Vec<Event>>,
     pub(super) fails: AtomicBool,
-    /// Whether it was told to forget when alerts were delivered.
-    pub(super) forgot: AtomicBool,
 }
 
 impl MemoryStore {
@@ -97,11 +95,6 @@ impl Store for MemoryStore {
 
     fn accept(&self, _facts: Vec<Fact>) -> Pending<'_, Accepted> {
         Box::pin(async { Ok(Accepted::default()) })
-    }
-
-    fn forget_deliveries(&self) -> Pending<'_, ()> {
-        self.forgot.store(true, Ordering::SeqCst);
-        Box::pin(async { Ok(()) })
     }
 
     fn append(&self, entries: Vec<Entry>) -> Pending<'_, Vec<Event>> {
@@ -318,7 +311,6 @@ impl Bench {
             clock: Arc::clone(&clock),
             events,
             fails,
-            forgot: AtomicBool::new(false),
         });
         let runner = Arc::new(ScriptedRunner(Mutex::new(script)));
         let name = target().host;

@@ -292,6 +292,28 @@ fn the_last_figure_of_a_host_that_nobody_looks_at_says_nothing() {
     assert_eq!(loads, Loads::default());
 }
 
+/// As long as an alert counts after it was delivered, and only where there is a gate.
+#[test]
+fn after_a_start_with_the_clock_behind_nothing_is_known_of_any_load_for_a_while() {
+    let mut lab = Lab::new();
+    lab.alert(1, "VcmFailed");
+    lab.open(1);
+    lab.show(1, Condition::Failed, None);
+    lab.fleet.started_behind = Some(lab.now);
+    assert_eq!(lab.calls(), [], "what is not known sheds nothing");
+    let untold = |lab: &Lab, seconds| {
+        let now = lab.now.after(Duration::from_secs(seconds));
+        Loads::of(lab.hosts.iter(), &lab.fleet, &lab.inventory, &lab.policy, now).untold_until
+    };
+    let told = lab.now.after(lab.policy.alert_ttl);
+    assert_eq!(lab.policy.alert_ttl, Duration::from_secs(15 * MINUTE));
+    assert_eq!(untold(&lab, 0), Some(told));
+    assert_eq!(untold(&lab, 15 * MINUTE - 1), Some(told));
+    assert_eq!(untold(&lab, 15 * MINUTE), None);
+    lab.policy.load = None;
+    assert_eq!(untold(&lab, 0), None);
+}
+
 #[test]
 fn a_load_alert_without_a_failed_module_sheds_nothing() {
     let mut lab = Lab::new();

@@ -62,3 +62,26 @@ fn without_a_figure_the_gate_does_not_apply() {
         every("n/a: the host itself has no load of an HSM"),
     );
 }
+
+#[test]
+fn after_a_start_with_the_clock_behind_any_hsm_may_be_overloaded_until_it_is_told_again() {
+    let untold = |mut base: Base| {
+        let until = base.now.after(std::time::Duration::from_secs(60));
+        base.fleet.loads.untold_until = Some(until);
+        base
+    };
+    let shut = every(
+        "refuse for 60 s: the clock was behind at a start: an alert about the load of HSM hsm-a may not \
+         have been told again yet",
+    );
+    row(&untold(gate_on(Base::new())), LoadHigh, shut);
+    row(&untold(loaded(LoadClass::Low, false)), LoadHigh, shut);
+    row(&untold(loaded(LoadClass::Middle, true)), LoadHigh, shut);
+    let high = every(
+        "refuse: HSM hsm-a is loaded at 90 % or more (tenant-2/1 shows it): load is to be taken from \
+         it first",
+    );
+    row(&untold(loaded(LoadClass::High, false)), LoadHigh, high);
+    let off = every("n/a: the load gate is off");
+    row(&untold(Base::new()), LoadHigh, off);
+}
