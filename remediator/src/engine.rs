@@ -5,13 +5,11 @@
 //! wake-up and nothing more: the actor looks for itself before anything is decided.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use vcm_recovery::alert::FactRecord;
-use vcm_recovery::command::HostOrder;
 use vcm_recovery::event::Event;
 use vcm_recovery::ids::{Fingerprint, HostName};
 use vcm_recovery::inventory::{HostEntry, Inventory};
@@ -27,13 +25,14 @@ use crate::load::LoadHook;
 use crate::store::{Loaded, Store, StoreError};
 use crate::webhook::Deliver;
 use fleet::FleetMailbox;
-use orders::Ordered;
+use mailbox::{Mailbox, Mailboxes};
 
 mod actor;
 mod attempt;
 mod departed;
 mod fleet;
 mod log;
+mod mailbox;
 mod orders;
 mod pace;
 mod view;
@@ -80,25 +79,6 @@ pub struct Engine {
     on_event: OnEvent,
     tasks: JoinSet<()>,
 }
-
-/// What was delivered for a host since its actor last looked. Facts join, so order and repetition do
-/// not matter, and no more wait than the host's targets have places.
-#[derive(Default)]
-struct Mailbox {
-    delivered: Mutex<Delivered>,
-    wake: Notify,
-}
-
-#[derive(Default)]
-struct Delivered {
-    known: BTreeMap<Fingerprint, FactRecord>,
-    /// Whether something began or ended to fire.
-    news: bool,
-    orders: Vec<Ordered<HostOrder>>,
-}
-
-/// The mailbox of each host.
-type Mailboxes = Arc<BTreeMap<HostName, Arc<Mailbox>>>;
 
 /// The engine's door for the webhook and for operators.
 pub struct Door {
@@ -229,56 +209,25 @@ impl Deliver for Door {
     fn deliver(&self, known: Vec<(Fingerprint, FactRecord)>, events: Vec<Event>) {
         for (fingerprint, record) in known {
             if let Some(mailbox) = self.mailboxes.get(&record.target.host) {
-                mailbox.put(|delivered| delivered.join(fingerprint, record));
+                mailbox.put_fact(fingerprint, record);
             }
         }
-        for event in &events {
+        for event in events {
             let host = event.entry.host.as_ref();
-            let _of_host = host.map(|host| log::span(host).entered());
-            log::log(event);
-            (self.on_event)(event, None);
-            if let Some(mailbox) = host.and_then(|host| self.mailboxes.get(host)) {
-                mailbox.put(|delivered| delivered.news = true);
+            if let Some((host, mailbox)) = host.and_then(|host| self.mailboxes.get_key_value(host))
+            {
+                let overdue = mailbox.put_news(event);
+                let _of_host = (!overdue.is_empty()).then(|| log::span(host).entered());
+                overdue.iter().for_each(|event| tell(&self.on_event, event));
             }
         }
     }
 }
 
-impl Delivered {
-    fn join(&mut self, fingerprint: Fingerprint, record: FactRecord) {
-        match self.known.entry(fingerprint) {
-            Entry::Occupied(mut known) => known.get_mut().join_known(&record),
-            Entry::Vacant(place) => {
-                place.insert(record);
-            }
-        }
-    }
-}
-
-impl Mailbox {
-    fn put(&self, put: impl FnOnce(&mut Delivered)) {
-        put(&mut self
-            .delivered
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner));
-        self.wake.notify_one();
-    }
-
-    /// Shows the facts that wait, and leaves them.
-    fn shown(&self, look: impl FnOnce(&BTreeMap<Fingerprint, FactRecord>)) {
-        let delivered = &self.delivered;
-        let delivered = delivered.lock().unwrap_or_else(PoisonError::into_inner);
-        look(&delivered.known);
-    }
-
-    fn take(&self) -> Delivered {
-        std::mem::take(
-            &mut self
-                .delivered
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-        )
-    }
+/// Tells of an alert that began or ended to fire. The facts themselves are joined apart from it.
+fn tell(on_event: &OnEvent, event: &Event) {
+    log::log(event);
+    on_event(event, None);
 }
 
 #[cfg(test)]

@@ -188,6 +188,9 @@ impl Actor {
                 }
             });
         }
+        for event in &delivered.untold {
+            super::tell(&self.parts.on_event, event);
+        }
         self.forget_outlived();
         delivered.orders
     }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use vcm_recovery::alert::FACT_MEMORY;
 use vcm_recovery::approval::Choice;
 use vcm_recovery::attempt::Outcome;
-use vcm_recovery::command::{self, Giver};
+use vcm_recovery::command::{self, Giver, HostOrder};
 use vcm_recovery::event::{Change, LoadClass};
 use vcm_recovery::evidence::Evidence;
 use vcm_recovery::ids::{AttemptId, Epoch};

@@ -226,9 +226,14 @@ impl Checker {
         let (Some(hsm), true) = (hsm, self.knobs.load != Load::Off) else {
             return;
         };
-        let untold = self.started_behind.is_some_and(|at| now.since(at) < ALERT_TTL);
+        let untold = self
+            .started_behind
+            .is_some_and(|at| now.since(at) < ALERT_TTL);
         self.require(!untold, "S1", || {
-            format!("{} of {}, and what is told of {hsm} may not have come", intent.rung, intent.target)
+            format!(
+                "{} of {}, and what is told of {hsm} may not have come",
+                intent.rung, intent.target
+            )
         });
         let told = self.facts.iter().find(|((about, rule), known)| {
             let target = Target {

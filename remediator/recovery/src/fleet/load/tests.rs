@@ -303,7 +303,14 @@ fn after_a_start_with_the_clock_behind_nothing_is_known_of_any_load_for_a_while(
     assert_eq!(lab.calls(), [], "what is not known sheds nothing");
     let untold = |lab: &Lab, seconds| {
         let now = lab.now.after(Duration::from_secs(seconds));
-        Loads::of(lab.hosts.iter(), &lab.fleet, &lab.inventory, &lab.policy, now).untold_until
+        Loads::of(
+            lab.hosts.iter(),
+            &lab.fleet,
+            &lab.inventory,
+            &lab.policy,
+            now,
+        )
+        .untold_until
     };
     let told = lab.now.after(lab.policy.alert_ttl);
     assert_eq!(lab.policy.alert_ttl, Duration::from_secs(15 * MINUTE));
