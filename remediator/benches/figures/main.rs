@@ -18,6 +18,7 @@ use tokio::runtime::Builder;
 
 mod acceptance;
 mod alertmanager;
+mod disk;
 mod growth;
 mod program;
 mod stop;
