@@ -23,6 +23,11 @@ pub trait Clock: fmt::Debug + Send + Sync {
         0
     }
 
+    /// How far the wall clock was behind the newest record when the program started.
+    fn behind_at_start(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// By how many milliseconds the wall clock has stepped since this was asked last, if it has.
     /// The program's time goes on unchanged.
     fn take_step(&self) -> Option<i64> {
@@ -35,6 +40,7 @@ pub trait Clock: fmt::Debug + Send + Sync {
 pub struct SystemClock {
     origin: Instant,
     resumed_at: Time,
+    behind_at_start: Duration,
     /// Wall clock minus program time in milliseconds, as last recorded.
     wall_offset: AtomicI64,
     /// The sum of the steps that nobody has asked for yet.
@@ -58,6 +64,7 @@ impl SystemClock {
         Self {
             origin: Instant::now(),
             resumed_at,
+            behind_at_start: behind,
             wall_offset,
             steps: AtomicI64::new(0),
         }
@@ -92,6 +99,10 @@ impl Clock for SystemClock {
 
     fn wall_ahead(&self) -> i64 {
         wall().as_millis() - self.now().as_millis()
+    }
+
+    fn behind_at_start(&self) -> Duration {
+        self.behind_at_start
     }
 
     fn take_step(&self) -> Option<i64> {
@@ -163,8 +174,13 @@ mod tests {
     fn tells_how_far_the_wall_clock_is_from_the_time_it_goes_by() {
         assert!(SystemClock::resume(None).wall_ahead().abs() < 60_000);
         let stored = wall().after(Duration::from_secs(3600));
-        let behind = -SystemClock::resume(Some(stored)).wall_ahead();
+        let clock = SystemClock::resume(Some(stored));
+        let behind = -clock.wall_ahead();
         assert!((3_540_000..=3_600_000).contains(&behind), "{behind}");
+        let seconds = clock.behind_at_start().as_secs();
+        assert!((3_540..=3_600).contains(&seconds), "{seconds}");
+        let ahead = SystemClock::resume(Some(wall().before(Duration::from_secs(60))));
+        assert_eq!(ahead.behind_at_start(), Duration::ZERO);
     }
 
     #[test]

@@ -76,7 +76,7 @@ pub struct EngineParts {
 pub struct Engine {
     mailboxes: Mailboxes,
     fleet: Arc<FleetMailbox>,
-    on_event: OnEvent,
+    parts: Arc<EngineParts>,
     tasks: JoinSet<()>,
 }
 
@@ -84,7 +84,7 @@ pub struct Engine {
 pub struct Door {
     mailboxes: Mailboxes,
     fleet: Arc<FleetMailbox>,
-    on_event: OnEvent,
+    parts: Arc<EngineParts>,
 }
 
 impl Engine {
@@ -152,7 +152,7 @@ impl Engine {
         Ok(Self {
             mailboxes,
             fleet,
-            on_event: Arc::clone(&parts.on_event),
+            parts,
             tasks,
         })
     }
@@ -163,7 +163,7 @@ impl Engine {
         Arc::new(Door {
             mailboxes: Arc::clone(&self.mailboxes),
             fleet: Arc::clone(&self.fleet),
-            on_event: Arc::clone(&self.on_event),
+            parts: Arc::clone(&self.parts),
         })
     }
 
@@ -188,21 +188,17 @@ impl Engine {
 
 /// Everything stored. If the wall clock is behind it, what counts for a while only is to be heard anew.
 async fn load(parts: &EngineParts) -> Result<Loaded, StoreError> {
-    let Some(behind) = standstill::started_behind(parts.clock.wall_ahead()) else {
-        return parts.store.load().await;
-    };
-    for event in parts.store.append(vec![behind]).await? {
-        tracing::warn!("{}", crate::told::change(&event.entry.change));
-        (parts.on_event)(&event, None);
+    let loaded = parts.store.load().await?;
+    let behind = standstill::entries(parts.clock.behind_at_start(), loaded.hosts.values());
+    if behind.is_empty() {
+        return Ok(loaded);
     }
-    let mut loaded = parts.store.load().await?;
-    for state in loaded.hosts.values_mut() {
-        for event in parts.store.append(standstill::void_answers(state)).await? {
-            (parts.on_event)(&event, Some(state));
-            state.apply(&event);
-        }
+    for event in parts.store.append(behind).await? {
+        let host = event.entry.host.as_ref();
+        log::log(&event);
+        (parts.on_event)(&event, host.and_then(|host| loaded.hosts.get(host)));
     }
-    Ok(loaded)
+    parts.store.load().await
 }
 
 impl Deliver for Door {
@@ -217,17 +213,23 @@ impl Deliver for Door {
             if let Some((host, mailbox)) = host.and_then(|host| self.mailboxes.get_key_value(host))
             {
                 let overdue = mailbox.put_news(event);
-                let _of_host = (!overdue.is_empty()).then(|| log::span(host).entered());
-                overdue.iter().for_each(|event| tell(&self.on_event, event));
+                if let (false, Some(state)) = (overdue.is_empty(), self.parts.board.host(host)) {
+                    let _of_host = log::span(host).entered();
+                    overdue
+                        .iter()
+                        .for_each(|event| self.parts.tell(event, &state));
+                }
             }
         }
     }
 }
 
-/// Tells of an alert that began or ended to fire. The facts themselves are joined apart from it.
-fn tell(on_event: &OnEvent, event: &Event) {
-    log::log(event);
-    on_event(event, None);
+impl EngineParts {
+    /// Tells of an alert that began or ended to fire. The facts themselves are joined apart from it.
+    fn tell(&self, event: &Event, state: &HostState) {
+        log::log(event);
+        (self.on_event)(event, Some(state));
+    }
 }
 
 #[cfg(test)]

@@ -137,7 +137,7 @@ pub(crate) fn change(change: &Change) -> String {
         ),
         Change::StartedBehind { milliseconds } => format!(
             "the wall clock was {} behind at a start: alerts count when they are delivered again, and \
-             which HSM is overloaded is not known before",
+             answers of people when they are given again",
             humantime::format_duration(Duration::from_secs(milliseconds / 1000))
         ),
         Change::ClockStepped { milliseconds } => {

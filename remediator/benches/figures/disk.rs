@@ -1,4 +1,4 @@
-//! The disk by itself, beside what is measured: a virtual one stalls at times.
+//! How long the disk takes beside what is measured, under the same load: a virtual one stalls at times.
 
 use std::fs::File;
 use std::io::{Seek as _, Write as _};

@@ -28,7 +28,7 @@ mod shown;
 mod stored;
 
 use effect::Truth;
-use safety::ALERT_TTL;
+use safety::{ALERT_TTL, STOOD_STILL};
 use shown::Shown;
 
 pub use result::{IncidentResult, Way};
@@ -289,6 +289,11 @@ impl Checker {
     /// since its newest record has not passed for it. It has seen nothing yet: health that must hold
     /// begins anew.
     pub(crate) fn started(&mut self, time: Time) {
+        let behind = time.since(self.wall) > STOOD_STILL;
+        let recorded = self.started_behind == Some(time);
+        self.require(!behind || recorded, "S1", || {
+            format!("a start while the clock is behind at {time:?}, and nothing says so")
+        });
         self.worked = self.worked.saturating_sub(self.time.since(time));
         self.time = time;
         for open in self.open.values_mut() {

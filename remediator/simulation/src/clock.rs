@@ -1,6 +1,8 @@
 //! The clocks around the program: the true one, by which everything happens, the wall clock of its
 //! machine, and the time that it goes by, made from that as `remediator/src/clock.rs` makes it.
 
+use std::time::Duration;
+
 use vcm_recovery::time::Time;
 
 /// What the wall clock and the program's time may drift apart before it is a step, in milliseconds.
@@ -52,6 +54,15 @@ impl Clock {
     /// By how many milliseconds the wall clock is ahead of the program's time.
     pub(crate) const fn wall_ahead(&self) -> i64 {
         self.wall - self.program
+    }
+
+    /// How far the wall clock is behind, which right after a start is how far it is behind the store.
+    pub(crate) const fn behind(&self) -> Duration {
+        let ahead = self.wall_ahead();
+        match ahead < 0 {
+            true => Duration::from_millis(ahead.unsigned_abs()),
+            false => Duration::ZERO,
+        }
     }
 
     /// By how many milliseconds the wall clock has stepped since this was asked last, if it has.

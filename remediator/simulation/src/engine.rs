@@ -324,12 +324,6 @@ impl Episode {
         Ok(recovery::decide(state, evidence, &fleet, site, now))
     }
 
-    /// Ends the answers of people of which nobody knows how old they are.
-    pub(crate) fn void_answers(&mut self, host: usize) -> Result<(), Stop> {
-        let entries = recovery::void_answers(self.state(host)?);
-        self.record(host, entries)
-    }
-
     /// Stores entries and applies them.
     fn record(&mut self, host: usize, entries: Vec<Entry>) -> Result<(), Stop> {
         if entries.is_empty() {

@@ -21,7 +21,7 @@ use vcm_recovery::time::Time;
 
 use crate::site::Site;
 
-pub(crate) use vcm_recovery::standstill::{started_behind, void_answers};
+pub(crate) use vcm_recovery::standstill;
 
 /// Storms and loads are put together anew at most this often, as in the program.
 const VIEW_FRESH: Duration = Duration::from_millis(500);

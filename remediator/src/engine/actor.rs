@@ -189,7 +189,7 @@ impl Actor {
             });
         }
         for event in &delivered.untold {
-            super::tell(&self.parts.on_event, event);
+            self.parts.tell(event, &self.state);
         }
         self.forget_outlived();
         delivered.orders

@@ -17,7 +17,7 @@ use super::orders::Ordered;
 pub(super) type Mailboxes = Arc<BTreeMap<HostName, Arc<Mailbox>>>;
 
 /// Alerts of one host that began or ended to fire and wait to be told until its actor comes, which may
-/// be a minute: who delivers waits for no log.
+/// be a minute: who delivers waits for no log, as a rule.
 const UNTOLD_MAX: usize = 256;
 
 /// What waits for the actor of one host, and how it is woken.
@@ -30,8 +30,8 @@ pub(super) struct Mailbox {
 /// What was delivered for a host since its actor last came.
 #[derive(Default)]
 pub(super) struct Delivered {
-    /// Facts join, so order and repetition do not matter, and no more wait than the host's targets
-    /// have places.
+    /// Facts join, so order and repetition do not matter, and no more wait than the store knows of the
+    /// host.
     pub(super) known: BTreeMap<Fingerprint, FactRecord>,
     /// Whether something began or ended to fire.
     pub(super) news: bool,

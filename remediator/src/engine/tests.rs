@@ -515,3 +515,29 @@ async fn alert_that_ended_a_day_ago_is_forgotten_when_the_next_comes() {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }
+
+/// Metrics ask what was open when an alert began to fire: also of those that nobody could wait for.
+#[tokio::test(start_paused = true)]
+async fn every_alert_that_begins_to_fire_is_told_once_with_the_state_of_its_host() {
+    for alerts in [1, 300] {
+        let mut bench = Bench::start(script(true)).await;
+        let told: Arc<std::sync::Mutex<Vec<u64>>> = Arc::default();
+        let notes = Arc::clone(&told);
+        bench.parts.on_event = Arc::new(move |event, before| {
+            if let Change::FactChanged(_) = event.entry.change {
+                assert_eq!(before.unwrap().host, target().host);
+                notes.lock().unwrap().push(event.seq);
+            }
+        });
+        bench.restart().await;
+        let events = (1..=alerts).map(|seq| Event {
+            seq,
+            ..bench.fact_changed()
+        });
+        bench.door.deliver(Vec::new(), events.collect());
+        while told.lock().unwrap().len() < usize::try_from(alerts).unwrap() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        assert!(told.lock().unwrap().iter().copied().eq(1..=alerts));
+    }
+}

@@ -212,8 +212,8 @@ async fn a_fact_whose_delivery_is_forgotten_counts_again_from_the_next_one() {
     let firing = fact(1, 0);
     let store = place.store();
     store.accept(vec![firing.clone()]).await.unwrap();
-    let behind = standstill::started_behind(-3_600_000).unwrap();
-    store.append(vec![behind]).await.unwrap();
+    let behind = standstill::entries(Duration::from_secs(3_600), std::iter::empty());
+    store.append(behind).await.unwrap();
     drop(store);
     let store = place.store();
     let now = place.clock.now();

@@ -10,7 +10,7 @@
 //! | mode observe; everything paused; target held; latched; no alert permits `load` | no | as below |
 //! | mode approve | people are asked | as below |
 //! | mode act | by the hook, where there is one | as below |
-//! | none open, held and low, the longest time is over, the gate is off | no | always |
+//! | none open, held and low by all that is told, the longest time is over, the gate is off | no | always |
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -224,6 +224,7 @@ pub fn decide<'a>(
             failed: failed.contains(hsm),
             wanting: wanting.get(hsm),
             restored: fleet.restored.get(hsm).copied(),
+            untold: loads.untold_until.is_some(),
             policy: policy.load.as_ref(),
             now,
         };
@@ -297,6 +298,8 @@ struct Hsm<'a> {
     failed: bool,
     wanting: Option<&'a (Mode, Target)>,
     restored: Option<Time>,
+    /// Whether an alert about it may not have been told again yet.
+    untold: bool,
     policy: Option<&'a LoadPolicy>,
     now: Time,
 }
@@ -366,7 +369,7 @@ impl Hsm<'_> {
         }
         let held = self.now.since(shed.since) >= policy.hold;
         let low = self.load.is_some_and(|load| load.class == LoadClass::Low);
-        (held && low).then(|| "its load is low again".to_owned())
+        (held && low && !self.untold).then(|| "its load is low again".to_owned())
     }
 }
 

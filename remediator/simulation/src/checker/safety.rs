@@ -31,7 +31,7 @@ const NETWORK_SETTLES: Duration = minutes(1);
 const NETWORK_SETTLES_RESTART: Duration = minutes(10);
 
 /// For so long the program's time may stand still over a start without it being noticed.
-const STOOD_STILL: Duration = minutes(1);
+pub(super) const STOOD_STILL: Duration = minutes(1);
 
 /// The fleet's loads are put together anew after this time.
 const VIEW_AGE: Duration = Duration::from_secs(1);

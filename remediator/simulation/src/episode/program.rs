@@ -19,9 +19,9 @@ impl Episode {
         self.store.open();
         let last = self.store.last();
         self.clock.resume(last, self.now());
-        let behind = recovery::started_behind(self.clock.wall_ahead());
-        let is_behind = behind.is_some();
-        if self.record_fleet(behind.into_iter().collect()).is_err() {
+        let (states, _) = self.store.load(&self.site.names);
+        let behind = recovery::standstill::entries(self.clock.behind(), states.iter());
+        if self.record_fleet(behind).is_err() {
             self.note(|| "the program ends: its start could not be recorded".to_owned());
             return self.starts_again();
         }
@@ -37,10 +37,7 @@ impl Episode {
             self.site.policy.tool_runs_per_minute,
         ));
         self.note(|| "the program starts".to_owned());
-        let voided = (0..hosts)
-            .filter(|_| is_behind)
-            .try_for_each(|host| self.void_answers(host));
-        if voided.is_err() || self.record_fleet(start).is_err() {
+        if self.record_fleet(start).is_err() {
             return self.crash("its start could not be recorded in a transaction");
         }
         self.wake_fleet(false);

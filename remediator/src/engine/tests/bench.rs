@@ -45,6 +45,10 @@ impl Clock for RuntimeClock {
     fn wall_ahead(&self) -> i64 {
         self.wall_ahead.load(Ordering::SeqCst)
     }
+
+    fn behind_at_start(&self) -> Duration {
+        Duration::from_millis(self.wall_ahead().min(0).unsigned_abs())
+    }
 }
 
 /// A store in memory that can be told to fail.
@@ -374,9 +378,32 @@ impl Bench {
     }
 
     pub(super) fn deliver_alert(&self, name: &str, tier: Tier, firing: bool) {
+        let fact = self.fact(name, tier, firing);
+        let known = vec![(fact.fingerprint, FactRecord::new(&fact))];
+        self.door.deliver(known, Vec::new());
+    }
+
+    /// The event of an alert that begins to fire.
+    pub(super) fn fact_changed(&self) -> Event {
+        let entry = Entry {
+            host: Some(target().host),
+            target: Some(target()),
+            incident: None,
+            change: Change::FactChanged(self.fact("VcmFailed", Tier::Retry, true)),
+        };
+        Event {
+            seq: 1,
+            schema: 1,
+            time: self.parts.clock.now(),
+            epoch: Epoch(1),
+            entry,
+        }
+    }
+
+    fn fact(&self, name: &str, tier: Tier, firing: bool) -> Fact {
         let now = self.parts.clock.now();
         let of_name: u64 = name.bytes().map(u64::from).sum();
-        let fact = Fact {
+        Fact {
             fingerprint: format!("{of_name:016x}").parse().unwrap(),
             name: name.to_owned(),
             target: target(),
@@ -386,9 +413,7 @@ impl Bench {
             starts_at: Time::from_millis(1),
             ends_at: (!firing).then_some(now),
             delivered_at: now,
-        };
-        let known = vec![(fact.fingerprint, FactRecord::new(&fact))];
-        self.door.deliver(known, Vec::new());
+        }
     }
 
     pub(super) fn script<T>(&self, change: impl FnOnce(&mut Script) -> T) -> T {

@@ -321,6 +321,22 @@ fn after_a_start_with_the_clock_behind_nothing_is_known_of_any_load_for_a_while(
     assert_eq!(untold(&lab, 0), None);
 }
 
+/// The alert that says otherwise may not have been told again.
+#[test]
+fn after_a_start_with_the_clock_behind_a_low_figure_gives_no_load_back_for_a_while() {
+    let mut lab = Lab::overloaded();
+    assert_eq!(lab.calls(), [(LoadAction::Shed, 1)]);
+    lab.reported(LoadAction::Shed, None);
+    lab.load_alert_ends();
+    lab.open(2);
+    lab.now = lab.now.after(Duration::from_secs(11 * MINUTE));
+    lab.show(2, Condition::Healthy, Some(LoadClass::Low));
+    lab.fleet.started_behind = Some(lab.now);
+    assert_eq!(lab.calls(), []);
+    lab.now = lab.now.after(lab.policy.alert_ttl);
+    assert!(matches!(lab.calls()[..], [(LoadAction::Restore, _)]));
+}
+
 #[test]
 fn a_load_alert_without_a_failed_module_sheds_nothing() {
     let mut lab = Lab::new();
