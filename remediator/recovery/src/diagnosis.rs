@@ -95,7 +95,7 @@ pub const PATTERNS: [Pattern; 12] = [
         name: "hardserver_down",
         seen: "the hardserver is proven down",
         means: "it died, or somebody stopped it",
-        so: "start after 2 min, unless it was stopped on purpose: then a person is asked",
+        so: "start once its wait is over, unless it was stopped on purpose: then a person is asked",
         matches: |case| {
             case.evidence
                 .hardserver_down(case.site.policy.agreement_span)
@@ -105,7 +105,7 @@ pub const PATTERNS: [Pattern; 12] = [
         name: "hardserver_unresponsive",
         seen: "the hardserver does not answer in time",
         means: "it hangs, or holds commands for a module that has just dropped",
-        so: "nothing is concluded; a person is needed after 5 min, and restart is offered by approval",
+        so: "nothing is concluded; a person is needed if it lasts, and restart is offered by approval",
         matches: |case| case.hardserver(HardserverLook::Unresponsive),
     },
     Pattern {
@@ -130,7 +130,7 @@ pub const PATTERNS: [Pattern; 12] = [
         name: "network_bad",
         seen: "the VCM does not answer this host",
         means: "the network between, the provider's host, an HSM that boots, or a VCM that is not started",
-        so: "nothing is run; a person is needed after 10 min: ask the network's people for the way, and \
+        so: "nothing is run; a person is needed if it lasts: ask the network's people for the way, and \
              the HSM's provider whether device and VCM are up",
         matches: |case| matches!(case.network(), Some(Network::Bad | Network::Degraded)),
     },
@@ -138,7 +138,7 @@ pub const PATTERNS: [Pattern; 12] = [
         name: "in_service",
         seen: "the module is in maintenance, initialisation or pre-initialisation, and not by us",
         means: "somebody is working on it",
-        so: "left to them until it is healthy for 5 min",
+        so: "left to them until it has been healthy for long enough",
         matches: |case| case.condition() == Condition::InService,
     },
     Pattern {
@@ -152,14 +152,14 @@ pub const PATTERNS: [Pattern; 12] = [
         name: "stale_alert",
         seen: "the target is healthy while its alert fires",
         means: "a stale alert",
-        so: "nothing is run; the incident ends after 5 min",
+        so: "nothing is run; the incident ends if that lasts",
         matches: |case| case.condition() == Condition::Healthy,
     },
     Pattern {
         name: "unknown",
         seen: "the observation is missing, late or cut short",
         means: "nobody knows",
-        so: "nothing is run; a person is needed after 5 min",
+        so: "nothing is run; a person is needed if it lasts",
         matches: |case| {
             case.condition() == Condition::Unknown
                 && !case.hardserver(HardserverLook::Unresponsive)

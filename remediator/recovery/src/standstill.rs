@@ -16,10 +16,7 @@ pub const BEHIND_MIN: Duration = Duration::from_secs(60);
 /// newest record: that it is, and the end of every answer of a person that was not used yet. Nothing
 /// when it is not.
 #[must_use]
-pub fn entries<'a>(
-    behind: Duration,
-    hosts: impl Iterator<Item = &'a HostState>,
-) -> Vec<Entry> {
+pub fn entries<'a>(behind: Duration, hosts: impl Iterator<Item = &'a HostState>) -> Vec<Entry> {
     if behind <= BEHIND_MIN {
         return Vec::new();
     }

@@ -288,8 +288,8 @@ impl Checker {
     /// The program has started and takes it to be `time`: where the wall clock is behind, what passed
     /// since its newest record has not passed for it. It has seen nothing yet: health that must hold
     /// begins anew.
-    pub(crate) fn started(&mut self, time: Time) {
-        let behind = time.since(self.wall) > STOOD_STILL;
+    pub(crate) fn started(&mut self, time: Time, wall: Time) {
+        let behind = time.since(wall) > STOOD_STILL;
         let recorded = self.started_behind == Some(time);
         self.require(!behind || recorded, "S1", || {
             format!("a start while the clock is behind at {time:?}, and nothing says so")

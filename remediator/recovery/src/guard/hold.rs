@@ -7,6 +7,7 @@
 //! | file of the module, or a hold of the module here | refuse | refuse | refuse |
 //! | file of or hold of another module of the host | pass | refuse | pass |
 //! | one here whose time was not over when a time without the remediator began that nobody has confirmed | as above | as above | as above |
+//! | not known: no observation | refuse | refuse | refuse |
 //! | none, or its time is over | pass | pass | pass |
 
 use super::{HostView, Input};

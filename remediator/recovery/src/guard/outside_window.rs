@@ -2,6 +2,7 @@
 //!
 //! | windows of the rung | retry | restart | clear |
 //! |---|---|---|---|
+//! | some, while the wall clock and the program's time are more than 60 s apart | refuse | refuse | refuse |
 //! | none | n/a | n/a | n/a |
 //! | inside one | pass | pass | pass |
 //! | outside all | refuse until the next begins | same | same |

@@ -29,7 +29,7 @@ impl Episode {
         let now = self.time();
         let start = recovery::start_entries(&fleet, &self.site.policy, last, now);
         self.checker.folded(&states);
-        self.checker.started(now);
+        self.checker.started(now, self.clock.wall(self.now()));
         let hosts = states.len();
         self.running = Some(Running::start(
             states,
