@@ -7,6 +7,7 @@ use vcm_recovery::approval::{Choice, Request};
 use vcm_recovery::attempt::Report;
 use vcm_recovery::control::{Resolution, Resolved};
 use vcm_recovery::event::{Change, Ruling, Summary};
+use vcm_recovery::guard::Guard;
 use vcm_recovery::step::{Program, Step};
 use vcm_recovery::time::Time;
 use vcm_recovery::verdict::Verdict;
@@ -220,6 +221,15 @@ fn decided(ruling: &Ruling) -> String {
         .map(|reason| format!("; {reason}"))
         .collect();
     format!("{}{first}{more}", ruling.standing)
+}
+
+/// What a guard says, with its reason, in columns.
+pub(crate) fn verdict(guard: Guard, verdict: &Verdict) -> String {
+    let (word, reason) = (verdict.as_str(), verdict.reason());
+    let until = verdict_ends(verdict).map(|until| format!(" (until {})", instant(until)));
+    let until = until.unwrap_or_default();
+    let line = format!("{word:<15}{:<25}{reason}{until}", guard.as_str());
+    line.trim_end().to_owned()
 }
 
 /// When a verdict ends by itself.

@@ -399,7 +399,8 @@ fn explain_shows_every_guard_of_every_rung_and_the_plan() {
     ];
     let sighted = explain(&seeing);
     assert!(
-        sighted.starts_with("tenant-1/1: retry may start\n"),
+        sighted.starts_with("as if nothing had been tried, asked, paused or held before")
+            && sighted.contains("\ntenant-1/1: retry may start\n"),
         "{sighted}"
     );
     assert!(
@@ -422,6 +423,55 @@ fn explain_shows_every_guard_of_every_rung_and_the_plan() {
             .len(),
         34
     );
+}
+
+#[test]
+fn explain_names_a_file_that_is_not_what_it_is_given_for() {
+    let directory = TempDir::new().unwrap();
+    let config = configuration(directory.path(), "own.yaml", ACT);
+    let file = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    };
+    let alert = file(
+        "alert.json",
+        r#"{"status":"firing","labels":{"alertname":"VcmFailed"}}"#,
+    );
+    let told = |alert: &Path, evidence: Option<&Path>| {
+        let mut command = Command::new(PROGRAM);
+        command.arg("explain").arg("--config.file").arg(&config);
+        command.arg("--alert").arg(alert);
+        if let Some(evidence) = evidence {
+            command.arg("--evidence").arg(evidence);
+        }
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(output.stdout.is_empty());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    for (text, complaint) in [
+        ("[]", "x.json is no alert: it is no JSON object"),
+        (
+            r#"{"version":"4","alerts":[]}"#,
+            "x.json is no alert: it is a body without alerts",
+        ),
+        ("{", "x.json is no JSON: EOF"),
+    ] {
+        let said = told(&file("x.json", text), None);
+        assert!(said.contains(complaint), "{said}");
+    }
+    for (text, complaint) in [
+        ("", "seen.json has no observation in it"),
+        (
+            r#"{"status":"firing"}"#,
+            "seen.json is not what host observe prints: ",
+        ),
+        ("{", "seen.json is no JSON: EOF"),
+    ] {
+        let said = told(&alert, Some(&file("seen.json", text)));
+        assert!(said.contains(complaint), "{said}");
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `vcm-remediator audit`: whether the record of what was decided and done is whole.
+//! `vcm-remediator audit`: the record of what was decided and done, and whether it is whole.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,6 +11,9 @@ use vcm_telemetry::logging::chain;
 
 use super::EXIT_FAILURE;
 use crate::store::audit::{self, Broken, LoggedHead, Report};
+use history::HistoryArgs;
+
+mod history;
 
 /// The arguments of `audit`.
 #[derive(Debug, Args)]
@@ -26,6 +29,14 @@ enum Verb {
     /// Only reads; may be run while the program runs, and on a copy. Exit codes: 0 the chain is
     /// whole, 1 it is broken or cannot be read.
     Verify(VerifyArgs),
+    /// Tells what was seen, decided and done, with every verdict that stood in the way.
+    ///
+    /// A guard that a decision does not name has passed. A decision is recorded when it differs from
+    /// the one before. Only reads; may be run while the program runs, and on a copy.
+    #[command(
+        after_help = "Example:\n  vcm-remediator audit history --store /var/lib/vcm-remediator/store.sqlite tenant-1/1 --since 2d"
+    )]
+    History(HistoryArgs),
 }
 
 #[derive(Debug, Args)]
@@ -55,6 +66,7 @@ impl AuditArgs {
     pub(super) fn run(&self) -> ExitCode {
         match &self.verb {
             Verb::Verify(arguments) => arguments.run(),
+            Verb::History(arguments) => arguments.run(),
         }
     }
 }

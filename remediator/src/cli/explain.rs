@@ -23,7 +23,6 @@ use vcm_recovery::observation::Observation;
 use vcm_recovery::policy::Site;
 use vcm_recovery::state::HostState;
 use vcm_recovery::time::Time;
-use vcm_recovery::verdict::Verdict;
 
 use super::config_file::ConfigFile;
 use super::{EXIT_CONFIG, EXIT_FAILURE};
@@ -51,6 +50,10 @@ pub(super) struct ExplainArgs {
     json: bool,
 }
 
+/// What only the running program and its store know, and how it is taken here.
+const ASSUMED: &str = "as if nothing had been tried, asked, paused or held before on any host, the watchdog \
+                       and the silences were in order, and the evidence were of this moment";
+
 /// A target's decision and diagnosis.
 struct Explained {
     explanation: Explanation,
@@ -73,6 +76,13 @@ enum ExplainError {
     },
     #[error("{} is no alert: {reason}", path.display())]
     Alert { path: PathBuf, reason: String },
+    #[error("{} is not what host observe prints: {source}", path.display())]
+    Observation {
+        path: PathBuf,
+        source: serde_json::Error,
+    },
+    #[error("{} has no observation in it", path.display())]
+    NoObservation { path: PathBuf },
 }
 
 impl ExplainArgs {
@@ -121,6 +131,9 @@ impl ExplainArgs {
         let mut text = String::new();
         for reason in ignored {
             let _infallible = writeln!(text, "an alert is not acted on: {reason}");
+        }
+        if !explained.is_empty() {
+            let _infallible = writeln!(text, "{ASSUMED}:");
         }
         for (target, explanation) in &explained {
             text.push_str(&human(target, explanation.as_ref()));
@@ -201,23 +214,46 @@ fn body(path: &Path) -> Result<Vec<u8>, ExplainError> {
         path: path.to_owned(),
         source,
     })?;
-    if value.get("alerts").is_some() {
-        return Ok(bytes);
+    let no_alert = |reason: &str| ExplainError::Alert {
+        path: path.to_owned(),
+        reason: reason.to_owned(),
+    };
+    if !value.is_object() {
+        return Err(no_alert("it is no JSON object"));
+    }
+    if let Some(alerts) = value.get("alerts") {
+        return match alerts.as_array().is_some_and(Vec::is_empty) {
+            true => Err(no_alert("it is a body without alerts")),
+            false => Ok(bytes),
+        };
     }
     Ok(json!({ "version": "4", "alerts": [value] })
         .to_string()
         .into_bytes())
 }
 
+/// Oldest first; the same observation twice is one look.
 fn observations(path: &Path) -> Result<Vec<Observation>, ExplainError> {
     let bytes = read(path)?;
-    serde_json::Deserializer::from_slice(&bytes)
-        .into_iter::<Observation>()
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|source| ExplainError::Json {
+    let documents = serde_json::Deserializer::from_slice(&bytes).into_iter::<Observation>();
+    let seen = documents.collect::<Result<Vec<_>, _>>();
+    let mut seen = seen.map_err(|source| match source.is_data() {
+        true => ExplainError::Observation {
             path: path.to_owned(),
             source,
-        })
+        },
+        false => ExplainError::Json {
+            path: path.to_owned(),
+            source,
+        },
+    })?;
+    seen.dedup_by_key(|seen| seen.observation_id);
+    if seen.is_empty() {
+        return Err(ExplainError::NoObservation {
+            path: path.to_owned(),
+        });
+    }
+    Ok(seen)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ExplainError> {
@@ -230,7 +266,7 @@ fn read(path: &Path) -> Result<Vec<u8>, ExplainError> {
 fn human(target: &Target, explained: Option<&Explained>) -> String {
     let Some(explained) = explained else {
         return format!(
-            "{target}: no alert of the policy fires for it, so that nothing is opened\n"
+            "{target}: nothing is opened: its alert has ended, or the policy does not list its name\n"
         );
     };
     let mut text = format!("{target}: {}\n", explained.explanation.standing);
@@ -268,20 +304,8 @@ fn of_rung(rung: &ExplainedRung) -> String {
         let _infallible = writeln!(text, "  {by}");
     }
     for given in &rung.verdicts {
-        let (word, reason) = (given.verdict.as_str(), given.verdict.reason());
-        let until = match &given.verdict {
-            Verdict::Refuse {
-                until: Some(until), ..
-            } => format!(" (until {})", told::instant(*until)),
-            Verdict::Refuse { until: None, .. }
-            | Verdict::Pass
-            | Verdict::NotApplicable(_)
-            | Verdict::Skip(_)
-            | Verdict::Ask(_) => String::new(),
-        };
-        let line = format!("  {word:<15}{:<25}{reason}{until}", given.guard.as_str());
-        text.push_str(line.trim_end());
-        text.push('\n');
+        let verdict = told::verdict(given.guard, &given.verdict);
+        let _infallible = writeln!(text, "  {verdict}");
     }
     text
 }
@@ -310,6 +334,7 @@ fn as_json(explained: &[(Target, Option<Explained>)], ignored: &[String]) -> Val
     };
     json!({
         "ignored": ignored,
+        "assumed": ASSUMED,
         "targets": explained.iter().map(about).collect::<Vec<_>>(),
     })
 }
