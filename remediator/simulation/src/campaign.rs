@@ -35,9 +35,23 @@ pub struct Outcome {
     pub failures: Vec<Failure>,
 }
 
-/// Runs at least `incidents` incidents, the same share from each of `seeds`, on `jobs` threads.
+impl Outcome {
+    /// All of these together.
+    #[must_use]
+    pub fn joined(outcomes: &[Self]) -> Self {
+        let mut all = Self::default();
+        for outcome in outcomes {
+            all.tally.join(&outcome.tally);
+            all.failures.extend(outcome.failures.iter().cloned());
+        }
+        all
+    }
+}
+
+/// Runs at least `incidents` incidents, the same share from each of `seeds`, on `jobs` threads. An
+/// outcome for each seed, in their order.
 #[must_use]
-pub fn run(seeds: &[u64], incidents: usize, jobs: NonZeroUsize) -> Outcome {
+pub fn run(seeds: &[u64], incidents: usize, jobs: NonZeroUsize) -> Vec<Outcome> {
     let share = incidents.div_ceil(seeds.len().max(1));
     let next = AtomicUsize::new(0);
     let done: Mutex<Vec<(usize, Outcome)>> = Mutex::new(Vec::new());
@@ -55,12 +69,7 @@ pub fn run(seeds: &[u64], incidents: usize, jobs: NonZeroUsize) -> Outcome {
     });
     let mut outcomes = done.into_inner().unwrap_or_else(PoisonError::into_inner);
     outcomes.sort_by_key(|(index, _)| *index);
-    let mut all = Outcome::default();
-    for (_, outcome) in outcomes {
-        all.tally.join(&outcome.tally);
-        all.failures.extend(outcome.failures);
-    }
-    all
+    outcomes.into_iter().map(|(_, outcome)| outcome).collect()
 }
 
 fn take(next: &AtomicUsize, seeds: &[u64]) -> Option<(usize, u64)> {

@@ -208,7 +208,10 @@ fn kinds(episode: &Episode) -> BTreeSet<&'static str> {
 
 #[test]
 fn campaign_comes_to_the_same_on_one_thread_and_on_two() {
-    let run = |jobs| campaign::run(&[1, 2], 60, NonZeroUsize::new(jobs).unwrap());
+    let run = |jobs| {
+        let streams = campaign::run(&[1, 2], 60, NonZeroUsize::new(jobs).unwrap());
+        campaign::Outcome::joined(&streams)
+    };
     assert_eq!(run(1).tally, run(2).tally);
 }
 
