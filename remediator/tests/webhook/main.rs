@@ -10,4 +10,5 @@ mod answers;
 mod bodies;
 mod bound;
 mod many;
+mod order;
 mod program;
