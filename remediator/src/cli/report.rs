@@ -18,8 +18,8 @@ use vcm_recovery::time::Time;
 use vcm_telemetry::logging::chain;
 
 use super::EXIT_FAILURE;
+use super::replay::opened;
 use crate::clock::{Clock as _, SystemClock};
-use crate::store::reader::Reader;
 use crate::told;
 
 /// The arguments of `report`.
@@ -42,9 +42,10 @@ impl ReportArgs {
     pub(super) fn run(&self) -> ExitCode {
         let from = SystemClock::resume(None).now().before(self.since);
         let mut figures = Figures::default();
-        let read = Reader::open(&self.store).map_err(|error| chain(&error));
-        let walked = read.and_then(|reader| {
-            let visited = reader.events(|event| figures.add(&event, from));
+        let opened = opened::open(&self.store).map_err(|error| chain(&error));
+        let walked = opened.and_then(|opened| {
+            figures.broken_at = opened.broken_at;
+            let visited = opened.reader.events(|event| figures.add(&event, from));
             visited.map_err(|error| chain(&error))
         });
         if let Err(error) = walked {
@@ -68,6 +69,8 @@ struct Figures {
     closed: BTreeMap<&'static str, u64>,
     /// What is open at the event that is read.
     states: BTreeMap<HostName, HostState>,
+    /// The first record that is not as it was written.
+    broken_at: Option<i64>,
 }
 
 /// The target of a shadow became healthy, by nobody's doing that is known of.
@@ -103,6 +106,8 @@ struct Summed {
     rungs: BTreeMap<Rung, OfRung>,
     /// Share of what would have been run that would have been unnecessary; absent without any.
     unnecessary_share: Option<f64>,
+    /// The chain is broken at this record: the figures rest on what may have been changed.
+    broken_at: Option<i64>,
 }
 
 impl Figures {
@@ -191,6 +196,7 @@ impl Figures {
             closed: self.closed.clone(),
             rungs,
             unnecessary_share: share,
+            broken_at: self.broken_at,
         }
     }
 
