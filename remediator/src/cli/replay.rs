@@ -31,7 +31,7 @@ What is not recorded is taken to have been in order: the watchdog was heard of, 
 store was this program's own, alerts were delivered again while they fired, the host looked the same
 between two recorded looks, and the wall clock was right. A rung that the record refused for nothing
 but that is counted in a line of its own and is no difference. From the last record of a run of the program to
-the next start nothing is asked.
+its next start nothing is asked, nor after the last record of all.
 
 A host is looked at from time to time, so that a start is the same one when it comes within one
 observe_interval and a look (10s) of the recorded one.

@@ -24,6 +24,8 @@ pub(super) struct Findings {
     /// How far apart two starts may lie and be the same one, as far as is known by now.
     pub(super) tolerance: Duration,
     pub(super) asked: u64,
+    /// The last thing that is recorded.
+    pub(super) end: Option<Time>,
     /// Hosts about which something is recorded and that the other inventory does not have.
     pub(super) not_listed: BTreeSet<HostName>,
     lines: Vec<String>,
@@ -41,6 +43,7 @@ impl Findings {
             from,
             tolerance: Duration::ZERO,
             asked: 0,
+            end: None,
             not_listed: BTreeSet::new(),
             lines: Vec::new(),
             told: BTreeSet::new(),
@@ -108,7 +111,7 @@ impl Findings {
         Some(match self.not_listed.is_empty() {
             true => {
                 let from = told::instant(self.from);
-                format!("nothing is recorded about any host since {from}")
+                format!("no look and no decision is recorded since {from}")
             }
             false => "its inventory has none of the recorded hosts".to_owned(),
         })
@@ -130,7 +133,7 @@ impl fmt::Display for Findings {
             return writeln!(f, "asked 0 times: this says nothing about the other policy");
         }
         let by_guards = self.kept_back.values().fold(
-            BTreeMap::<&BTreeSet<Guard>, u64>::new(),
+            BTreeMap::<&BTreeSet<Guard>, usize>::new(),
             |mut by_guards, guards| {
                 *by_guards.entry(guards).or_default() += 1;
                 by_guards
@@ -141,15 +144,16 @@ impl fmt::Display for Findings {
             let guards = guards.join(" and ");
             writeln!(
                 f,
-                "no difference: {number} starts that the record refused only for {guards}, which rests on what is not recorded"
+                "no difference: {} that the record refused only for {guards}, which rests on what is not recorded",
+                starts(number)
             )?;
         }
         let tolerance = humantime::format_duration(self.tolerance);
         if !self.open.is_empty() {
-            let number = self.open.len();
+            let number = starts(self.open.len());
             writeln!(
                 f,
-                "not known: {number} starts that would have come less than {tolerance} before the program or its record ended"
+                "not known: {number} that would have come less than {tolerance} before the program or its record ended"
             )?;
         }
         writeln!(
@@ -158,10 +162,21 @@ impl fmt::Display for Findings {
              delivered again while they fired, hosts looked the same between recorded looks, and the wall clock was right; \
              starts up to {tolerance} apart are the same (an observe_interval and a look)"
         )?;
+        if let Some(end) = self.end {
+            let end = told::instant(end);
+            writeln!(f, "the record ends at {end}: nothing is asked after it")?;
+        }
         let (asked, differ) = (self.asked, self.lines.len());
         writeln!(
             f,
             "asked {asked} times, {differ} differences from the record"
         )
+    }
+}
+
+fn starts(number: usize) -> String {
+    match number {
+        1 => "1 start".to_owned(),
+        number => format!("{number} starts"),
     }
 }

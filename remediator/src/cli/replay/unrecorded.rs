@@ -46,7 +46,30 @@ pub(super) fn kept_back(
             let view = host.state.alert_view(target, recorded, now);
             view.ceiling >= Some(rung.tier())
         }),
-        _ => false,
+        Guard::ObservationUnknown
+        | Guard::ObservationIncomplete
+        | Guard::HardserverUnresponsive
+        | Guard::UnknownTarget
+        | Guard::ModuleHealthy
+        | Guard::ModuleInServiceMode
+        | Guard::HardwareFault
+        | Guard::EsnMismatch
+        | Guard::OthersHealthy
+        | Guard::NetworkUnknown
+        | Guard::NetworkBad
+        | Guard::LoadHigh
+        | Guard::Storm
+        | Guard::BootWindow
+        | Guard::ObserveOnly
+        | Guard::NotBefore
+        | Guard::OutsideWindow
+        | Guard::Flapping
+        | Guard::Cap
+        | Guard::Spacing
+        | Guard::BudgetHost
+        | Guard::BudgetHsm
+        | Guard::BudgetFleet
+        | Guard::ApprovalRequired => false,
     };
     let only = !in_the_way.is_empty() && in_the_way.iter().all(unrecorded);
     only.then_some(in_the_way)

@@ -63,26 +63,26 @@ impl<'a> Replay<'a> {
         let host = host.or_insert_with(|| Host::new(name, now));
         // What was due while no incident was open is not asked for any more.
         host.due = host.due.max(now);
-        match &event.entry.change {
-            Change::FactChanged(fact) => host.fact(fact),
-            Change::Observed(summary) => {
-                let seen = seen(self.reader, summary.observation)?;
+        let change = &event.entry.change;
+        if let Change::FactChanged(fact) = change {
+            host.fact(fact);
+        }
+        if let Change::Observed(summary) = change {
+            let seen = seen(self.reader, summary.observation)?;
+            host.evidence.push(Look { at: now, seen });
+        }
+        if let Change::IntentReserved(intent) = change {
+            // The look that it was decided on is kept, also when it showed nothing new.
+            let seen = seen(self.reader, Some(intent.observation))?;
+            if seen.is_ok() {
                 host.evidence.push(Look { at: now, seen });
             }
-            Change::IntentReserved(intent) => {
-                // The look that it was decided on is kept, also when it showed nothing new.
-                let seen = seen(self.reader, Some(intent.observation))?;
-                if seen.is_ok() {
-                    host.evidence.push(Look { at: now, seen });
-                }
-                self.intent(name, intent, now);
-            }
-            _ => {}
+            self.intent(name, intent, now);
         }
         if let Some(host) = self.hosts.get_mut(name) {
             host.state.apply(event);
         }
-        if matches!(event.entry.change, Change::Observed(_) | Change::Decided(_)) {
+        if matches!(change, Change::Observed(_) | Change::Decided(_)) {
             self.ask(name, now);
         }
         Ok(())
@@ -92,6 +92,7 @@ impl<'a> Replay<'a> {
     pub(super) fn ended(mut self) -> Findings {
         if let Some((_, end)) = self.newest {
             self.run_ended(end);
+            self.findings.end = Some(end);
         }
         self.findings.tolerance = self.tolerance();
         self.findings
