@@ -19,6 +19,7 @@ use super::config_file::load;
 use super::{EXIT_CONFIG, EXIT_FAILURE};
 use crate::clock::{Clock as _, SystemClock};
 
+mod compare;
 mod findings;
 mod host;
 pub(super) mod opened;
