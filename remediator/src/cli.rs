@@ -12,6 +12,7 @@ mod check_config;
 mod client;
 mod config_file;
 mod explain;
+mod opened;
 mod operate;
 mod replay;
 mod report;

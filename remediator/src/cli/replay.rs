@@ -16,13 +16,12 @@ use vcm_telemetry::logging::chain;
 
 use self::walk::Replay;
 use super::config_file::load;
-use super::{EXIT_CONFIG, EXIT_FAILURE};
+use super::{EXIT_CONFIG, EXIT_FAILURE, opened};
 use crate::clock::{Clock as _, SystemClock};
 
 mod compare;
 mod findings;
 mod host;
-pub(super) mod opened;
 mod unrecorded;
 mod walk;
 

@@ -18,7 +18,7 @@ use vcm_recovery::time::Time;
 use vcm_telemetry::logging::chain;
 
 use super::EXIT_FAILURE;
-use super::replay::opened;
+use super::opened;
 use crate::clock::{Clock as _, SystemClock};
 use crate::told;
 

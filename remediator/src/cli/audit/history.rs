@@ -12,11 +12,10 @@ use vcm_recovery::event::{Change, Event};
 use vcm_recovery::inventory::Target;
 use vcm_telemetry::logging::chain;
 
-use super::super::EXIT_FAILURE;
+use crate::cli::{EXIT_FAILURE, opened};
 use crate::clock::{Clock as _, SystemClock};
 use crate::store::StoreError;
 use crate::store::open::OpenError;
-use crate::store::reader::Reader;
 use crate::told;
 use crate::web::named;
 
@@ -63,7 +62,7 @@ impl HistoryArgs {
         let mut bearing = Bearing::on(self.target.clone(), self.incident.clone());
         let mut told = 0;
         let mut written = Ok(());
-        Reader::open(&self.store)?.events(|event| {
+        opened::open(&self.store)?.reader.events(|event| {
             let wanted = bearing.has(&event) && from.is_none_or(|from| event.time >= from);
             if wanted && written.is_ok() {
                 let text = if self.json {

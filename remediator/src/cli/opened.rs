@@ -1,4 +1,4 @@
-//! Opens a store for `replay` and `report`, and says when its chain is broken: what is read from it
+//! Opens a store for `replay`, `report` and `audit history`, and says when its chain is broken: what is read from it
 //! then is worth no more than the records it was made of.
 
 use std::path::Path;
@@ -10,16 +10,16 @@ use crate::store::open::OpenError;
 use crate::store::reader::Reader;
 
 /// A store that is read, also one that is broken.
-pub(in crate::cli) struct Opened {
-    pub(in crate::cli) reader: Reader,
+pub(super) struct Opened {
+    pub(super) reader: Reader,
     /// The first record that is not as it was written.
-    pub(in crate::cli) broken_at: Option<i64>,
+    pub(super) broken_at: Option<i64>,
 }
 
 /// Opens the store at `path`; says on standard error that its chain is broken, or that this cannot
 /// be told.
 #[expect(clippy::print_stderr, reason = "a person reads this at the terminal")]
-pub(in crate::cli) fn open(path: &Path) -> Result<Opened, OpenError> {
+pub(super) fn open(path: &Path) -> Result<Opened, OpenError> {
     let reader = Reader::open(path)?;
     let broken = match audit::verify(path, &[]) {
         Ok(report) => report.broken,
