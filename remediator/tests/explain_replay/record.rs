@@ -32,12 +32,15 @@ use vcm_remediator::store::open::{OpenError, open};
 use vcm_remediator::store::sqlite::SqliteStore;
 use vcm_remediator::store::{Reservation, Store};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_vcm-remediator");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_vcm-remediator");
 
 const ESN: &str = "1A2B-05E0-D947";
 
 /// How long a store's lock may be held by a child that does not run its own program yet.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What is shipped, but for the mode.
+pub(crate) const SHIPPED: &str = "mode: act\n";
 
 /// The host whose module fails.
 pub(crate) const HOST: &str = "tenant-1";
@@ -73,7 +76,7 @@ fn person() -> Person {
 }
 
 /// A configuration whose inventory has `hosts`.
-fn configuration(directory: &Path, name: &str, hosts: &[&str], policy: &str) -> PathBuf {
+pub(crate) fn configuration(directory: &Path, name: &str, hosts: &[&str], policy: &str) -> PathBuf {
     let path = directory.join(name);
     let listed = |host: &&str| {
         format!(
@@ -91,7 +94,8 @@ fn configuration(directory: &Path, name: &str, hosts: &[&str], policy: &str) -> 
     path
 }
 
-fn observation() -> Observation {
+/// Module 1 has failed, and its network is good.
+pub(crate) fn observation() -> Observation {
     let look = ModuleLook {
         state: ModuleState::Failed,
         printed: "flags none, mode failed".to_owned(),
@@ -160,6 +164,15 @@ impl Record {
         record.starts();
         let policy = Box::new(record.config.policy.clone());
         record.of_fleet(Change::PolicyLoaded(policy)).await;
+        record
+    }
+
+    /// A retry cures the module, and it has been well for long since.
+    pub(crate) async fn recovered() -> Self {
+        let mut record = Self::new(SHIPPED).await;
+        assert_eq!(record.looks(7, 20).await, [6]);
+        record.heals();
+        assert!(record.looks(53, 20).await.is_empty());
         record
     }
 

@@ -1,22 +1,45 @@
-//! `replay` and `report` on records that do not come as evenly as the replay asks: what is a
-//! difference, what cannot be told, and what is said of a record that is not to be trusted.
-
-#![expect(
-    clippy::unwrap_used,
-    clippy::disallowed_methods,
-    reason = "helpers of tests fail by panicking, and the process under test is started here"
-)]
-
-mod record;
+//! `replay` on records that do not come as evenly as it asks: what is a difference, what cannot be told,
+//! and what is said of a record that is not to be trusted.
 
 use std::time::Duration;
 
-use record::{HOST, Record, complaint, said};
+use crate::record::{HOST, Record, SHIPPED, complaint, said};
 
 /// Starts a retry a minute after the first observed failure.
 const ACT: &str = "mode: act\npolicy: {retry: {not_before: 1m}}\n";
 
 const NO_DIFFERENCE: &str = " times, 0 differences from the record\n";
+
+#[tokio::test]
+async fn replay_of_the_same_policy_finds_no_difference() {
+    let record = Record::recovered().await;
+    let said = record.replayed(SHIPPED);
+    assert!(said.ends_with(NO_DIFFERENCE), "{said}");
+}
+
+#[tokio::test]
+async fn replay_names_what_another_policy_would_not_have_started() {
+    let record = Record::recovered().await;
+    let observing = record.replayed("mode: observe\n");
+    let line = "tenant-1/1: retry was started, and would not have been: observe_only refuses: ";
+    assert!(observing.contains(line), "{observing}");
+    let patient = record.replayed("mode: act\npolicy: {retry: {not_before: 30m}}\n");
+    let line = "retry was started, and would not have been: not_before refuses: ";
+    assert!(patient.contains(line), "{patient}");
+}
+
+#[tokio::test]
+async fn replay_names_what_another_policy_would_have_started() {
+    let mut record = Record::new("mode: observe\n").await;
+    assert!(record.looks(30, 20).await.is_empty());
+    let said = record.replayed("mode: act\npolicy: {retry: {not_before: 1m}}\n");
+    let line = "tenant-1/1: retry would have been started; recorded was: retry has to wait";
+    assert!(said.contains(line), "{said}");
+    assert!(
+        said.contains(" 1 differences"),
+        "each rung is said once: {said}"
+    );
+}
 
 /// A retry was due 60 s after the first look and starts at the look 76 s after it, which takes 2 s.
 async fn started_a_look_late() -> Record {
