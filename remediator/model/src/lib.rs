@@ -7,6 +7,7 @@
 //!
 //! ```text
 //! budgets   two hosts on two HSMs: reservations that race, unknown outcomes, storms
+//! load      one HSM: load is taken and returns, its hook failing, the program dying
 //! incident  one incident: the whole ladder, with everything around it failing
 //! runner    one host: journal, fencing and resume, with an old, a new and a foreign remediator
 //! ```
@@ -14,6 +15,7 @@
 pub mod budgets;
 pub mod check;
 pub mod incident;
+pub mod load;
 pub mod runner;
 mod scene;
 mod ticks;
@@ -36,5 +38,6 @@ pub type Check = fn(Size, usize) -> Vec<Outcome>;
 pub const MODELS: &[(&str, Check)] = &[
     ("incident", incident::check),
     ("budgets", budgets::check),
+    ("load", load::check),
     ("runner", runner::check),
 ];
