@@ -14,7 +14,6 @@ use vcm_recovery::event::{Change, Entry, LoadClass};
 use vcm_recovery::fleet::load::{self, FleetDecision};
 use vcm_recovery::ids::HsmName;
 use vcm_recovery::inventory::{HostEntry, Inventory, Target};
-use vcm_recovery::page::PageReason;
 use vcm_recovery::policy::{AlertRule, LoadPolicy, Mode, Policy, Scope};
 use vcm_recovery::tier::Tier;
 
@@ -244,6 +243,3 @@ fn estate(left: u8, hook: bool) -> Estate {
         broken: None,
     }
 }
-
-/// The page for a hook that fails.
-const HOOK_PAGE: PageReason = PageReason::LoadHook;

@@ -41,6 +41,16 @@ async fn replay_names_what_another_policy_would_have_started() {
     );
 }
 
+#[track_caller]
+fn tells_one_retry_too_many(said: &str) {
+    let line = "tenant-1/1: retry would have been started; recorded was: retry has to wait";
+    assert!(said.contains(line), "{said}");
+    assert!(
+        said.ends_with(" times, 1 differences from the record\n"),
+        "{said}"
+    );
+}
+
 /// A retry was due 60 s after the first look and starts at the look 76 s after it, which takes 2 s.
 async fn started_a_look_late() -> Record {
     let mut record = Record::new(ACT).await;
@@ -67,26 +77,14 @@ async fn a_start_that_comes_later_than_a_look_is_told() {
     // Due at 60 s, and nobody looks until 91 s.
     record.passes(31);
     assert_eq!(record.looks(1, 20).await, [0]);
-    let said = record.replayed(ACT);
-    let line = "tenant-1/1: retry would have been started; recorded was: retry has to wait";
-    assert!(said.contains(line), "{said}");
-    assert!(
-        said.ends_with(" times, 1 differences from the record\n"),
-        "{said}"
-    );
+    tells_one_retry_too_many(&record.replayed(ACT));
 }
 
 #[tokio::test]
 async fn a_start_that_never_comes_is_told() {
     let mut record = Record::new("mode: observe\npolicy: {retry: {not_before: 3m}}\n").await;
     assert!(record.looks(20, 20).await.is_empty());
-    let said = record.replayed(ACT);
-    let line = "tenant-1/1: retry would have been started; recorded was: retry has to wait";
-    assert!(said.contains(line), "{said}");
-    assert!(
-        said.ends_with(" times, 1 differences from the record\n"),
-        "{said}"
-    );
+    tells_one_retry_too_many(&record.replayed(ACT));
 }
 
 #[tokio::test]

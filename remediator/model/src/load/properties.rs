@@ -1,5 +1,6 @@
 //! What must hold in every state, and what must be possible.
 
+use vcm_recovery::event::LoadClass;
 use vcm_recovery::page::PageReason;
 
 use super::Estate;
@@ -30,11 +31,15 @@ pub(super) const SOMETIMES: &[(&str, Is<Estate>)] = &[
     }),
     (
         "it returns although the module is still failed: the longest time is over",
-        |estate, state| returned_early(estate, state) && state.shown(estate) != Some(LOW),
+        |estate, state| {
+            returned_early(estate, state) && state.shown(estate) != Some(LoadClass::Low)
+        },
     ),
     (
         "it returns although the module is still failed: the load is low",
-        |estate, state| returned_early(estate, state) && state.shown(estate) == Some(LOW),
+        |estate, state| {
+            returned_early(estate, state) && state.shown(estate) == Some(LoadClass::Low)
+        },
     ),
     (
         "a call that a crash cut short is made again and acts once",
@@ -51,7 +56,7 @@ pub(super) const SOMETIMES: &[(&str, Is<Estate>)] = &[
         state.seen.paged && !state.is_paged()
     }),
     ("a pause keeps load from being taken", |estate, state| {
-        let high = state.shown(estate) == Some(vcm_recovery::event::LoadClass::High);
+        let high = state.shown(estate) == Some(LoadClass::High);
         let nothing = state.fleet.sheds.is_empty() && state.fleet.restored.is_empty();
         state.fleet.pause.is_some() && high && nothing && state.tick > 0
     }),
@@ -60,8 +65,6 @@ pub(super) const SOMETIMES: &[(&str, Is<Estate>)] = &[
         !state.fleet.restored.is_empty() && !asked(state)
     }),
 ];
-
-const LOW: vcm_recovery::event::LoadClass = vcm_recovery::event::LoadClass::Low;
 
 fn never(state: &State, wrong: Wrong) -> bool {
     state.wrong != Some(wrong)

@@ -13,9 +13,10 @@ use vcm_recovery::fleet::state::FleetState;
 use vcm_recovery::ids::{Epoch, IncidentId, Person};
 use vcm_recovery::incident::{Actor, Ending};
 use vcm_recovery::observation::{Condition, HardserverLook, Network};
+use vcm_recovery::page::PageReason;
 use vcm_recovery::state::HostState;
 
-use super::{ALERT, Action, Broken, Estate, HOOK_PAGE};
+use super::{ALERT, Action, Broken, Estate};
 use crate::scene;
 use crate::ticks::{Tick, at};
 
@@ -155,7 +156,7 @@ impl State {
     pub(super) fn is_paged(&self) -> bool {
         self.fleet
             .pages
-            .contains_key(&(Some(Estate::hsm()), HOOK_PAGE))
+            .contains_key(&(Some(Estate::hsm()), PageReason::LoadHook))
     }
 
     fn turn(&mut self, estate: &Estate) {
