@@ -204,7 +204,6 @@ fn parts(hosts: &[Troubled], directory: &Path, clock: &Arc<ManualClock>) -> Engi
         runners: BTreeMap::new(),
         load_hook: None,
         surroundings: Surroundings::new(Arc::default()),
-        last_time: None,
         on_event: Arc::new(|_, _| {}),
     }
 }

@@ -39,7 +39,7 @@ fn accept(criterion: &mut Criterion) {
     let runtime = Builder::new_current_thread().build().unwrap();
     let directory = tempfile::tempdir_in(DISK).unwrap();
     let opened = open(&directory.path().join("store.sqlite")).unwrap();
-    let store = SqliteStore::start(opened, Arc::new(SystemClock::resume(None))).unwrap();
+    let store = SqliteStore::start(opened, Arc::new(SystemClock::resume(None, None))).unwrap();
     let mut at = 1_700_000_000_000_i64;
     let mut group = criterion.benchmark_group("store/accept");
     for count in [1, 100] {

@@ -14,9 +14,7 @@ use vcm_recovery::event::Event;
 use vcm_recovery::ids::{Fingerprint, HostName};
 use vcm_recovery::inventory::{HostEntry, Inventory};
 use vcm_recovery::policy::Policy;
-use vcm_recovery::standstill;
 use vcm_recovery::state::HostState;
-use vcm_recovery::time::Time;
 
 use crate::board::Board;
 use crate::clock::Clock;
@@ -66,8 +64,6 @@ pub struct EngineParts {
     pub load_hook: Option<Arc<dyn LoadHook>>,
     /// What else decides about an attempt: watchdog, silences, ownership.
     pub surroundings: Surroundings,
-    /// The newest instant in the store when it was opened.
-    pub last_time: Option<Time>,
     /// Who else wants to know of events.
     pub on_event: OnEvent,
 }
@@ -186,17 +182,20 @@ impl Engine {
     }
 }
 
-/// Everything stored. If the wall clock is behind it, what counts for a while only is to be heard anew.
+/// Everything stored, and this start with it. If it is not known how long the program was away, what counts
+/// for a while only is to be heard anew.
 async fn load(parts: &EngineParts) -> Result<Loaded, StoreError> {
-    let loaded = parts.store.load().await?;
-    let behind = standstill::entries(parts.clock.behind_at_start(), loaded.hosts.values());
-    if behind.is_empty() {
-        return Ok(loaded);
-    }
-    for event in parts.store.append(behind).await? {
+    let mut loaded = parts.store.load().await?;
+    let start = parts.clock.start();
+    let entries = start.entries(loaded.hosts.values(), parts.clock.now());
+    for event in parts.store.append(entries).await? {
         let host = event.entry.host.as_ref();
         log::log(&event);
         (parts.on_event)(&event, host.and_then(|host| loaded.hosts.get(host)));
+        loaded.fleet.apply(&event);
+    }
+    if start.away_known {
+        return Ok(loaded);
     }
     parts.store.load().await
 }

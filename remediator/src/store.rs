@@ -109,7 +109,8 @@ pub trait Store: Send + Sync {
     fn accept(&self, facts: Vec<Fact>) -> Pending<'_, Accepted>;
 
     /// Appends entries in order, all or none. An `IntentReserved` is refused: that is what
-    /// [`Store::reserve`] is for. With a `StartedBehind` it forgets when each fact was delivered last.
+    /// [`Store::reserve`] is for. With a `Started` that does not know for how long the program was away
+    /// it forgets when each fact was delivered last.
     fn append(&self, entries: Vec<Entry>) -> Pending<'_, Vec<Event>>;
 
     /// Appends an `IntentReserved` if the budgets allow it, counted in the same transaction. An

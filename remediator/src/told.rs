@@ -1,7 +1,5 @@
 //! Events and steps in words, for the page, the log and the command line.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use vcm_recovery::approval::{Choice, Request};
 use vcm_recovery::attempt::Report;
@@ -133,14 +131,14 @@ pub(crate) fn change(change: &Change) -> String {
         }
         Change::PolicyLoaded(_) => "another policy decides from now on".to_owned(),
         Change::GapFound { since } => format!(
-            "the remediator did not run since {}; caps on restart and clear, holds and pauses wait for a person's word",
+            "nothing but the wall clock accounts for the time since {}; caps on restart and clear, holds and pauses wait for a person's word",
             instant(*since)
         ),
-        Change::StartedBehind { milliseconds } => format!(
-            "the wall clock was {} behind at a start: alerts count when they are delivered again, and \
-             answers of people when they are given again",
-            humantime::format_duration(Duration::from_secs(milliseconds / 1000))
-        ),
+        Change::Started(start) if start.away_known => "the program was started".to_owned(),
+        Change::Started(_) => "the program was started, and how long it was away is not known: alerts \
+                               count when they are delivered again, and answers of people when they \
+                               are given again"
+            .to_owned(),
         Change::ClockStepped { milliseconds } => {
             format!("the wall clock stepped by {milliseconds} ms; the program's time went on")
         }

@@ -163,7 +163,7 @@ async fn alerts_and_silences_of_a_real_alertmanager_are_seen() {
         credentials: None,
         trust: Trust::Nobody,
     };
-    let clock = Arc::new(SystemClock::resume(None));
+    let clock = Arc::new(SystemClock::resume(None, None));
     let (poller, alertmanagers) = Poller::new(&config, clock).unwrap();
     let mut polling = JoinSet::new();
     polling.spawn(async move { match poller.run().await {} });
@@ -213,7 +213,7 @@ async fn a_matcher_that_it_does_not_understand_is_a_problem_with_its_words() {
         credentials: None,
         trust: Trust::Nobody,
     };
-    let clock = Arc::new(SystemClock::resume(None));
+    let clock = Arc::new(SystemClock::resume(None, None));
     let (poller, alertmanagers) = Poller::new(&config, clock).unwrap();
     let mut newest = alertmanagers.subscribe();
     tokio::select! {

@@ -230,6 +230,6 @@ async fn loaded(when: &str, directory: &Path) -> usize {
 
 fn open_store(file: &Path) -> SqliteStore {
     let opened = open(file).unwrap();
-    let clock = SystemClock::resume(opened.last_time);
+    let clock = SystemClock::resume(opened.last_time, opened.last_boot.as_ref());
     SqliteStore::start(opened, Arc::new(clock)).unwrap()
 }

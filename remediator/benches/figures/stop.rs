@@ -177,7 +177,10 @@ impl Fleet {
 
 fn parts(directory: &Path, orders: &Orders) -> EngineParts {
     let opened = open(&directory.join("store.sqlite")).unwrap();
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::resume(opened.last_time));
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::resume(
+        opened.last_time,
+        opened.last_boot.as_ref(),
+    ));
     let store = SqliteStore::start(opened, Arc::clone(&clock)).unwrap();
     let hosts = (0..HOSTS).map(|number| (name(number), host(number)));
     let runner = |number| {
@@ -198,7 +201,6 @@ fn parts(directory: &Path, orders: &Orders) -> EngineParts {
         runners: (0..HOSTS).map(runner).collect(),
         load_hook: None,
         surroundings: Surroundings::new(Arc::default()),
-        last_time: None,
         on_event: Arc::new(|_, _| {}),
     }
 }

@@ -19,6 +19,7 @@ use crate::inventory::Target;
 use crate::observation::{Condition, HardserverLook, Network};
 use crate::page::PageReason;
 use crate::policy::Policy;
+use crate::start::Start;
 use crate::tier::Rung;
 use crate::time::Time;
 use crate::verdict::Verdict;
@@ -158,18 +159,16 @@ pub enum Change {
     LoadReported(LoadReport),
     /// The policy that decides from now on; recorded when it differs from the one before.
     PolicyLoaded(Box<Policy>),
-    /// The remediator did not run for so long that caps on restart and clear are not trusted to
-    /// have passed.
+    /// At a start: so long a time is accounted for by nothing but the wall clock that caps on restart
+    /// and clear are not trusted to have passed.
     GapFound {
-        /// The last instant recorded before.
+        /// The last instant that is accounted for.
         since: Time,
     },
-    /// The program was started while the wall clock was behind the newest record. The store forgets
-    /// with it when each alert was delivered last.
-    StartedBehind {
-        /// How far, in milliseconds.
-        milliseconds: u64,
-    },
+    /// The program was started. Where it does not know how long it was away, the store forgets with it
+    /// when each alert was delivered last. Under its old name it was recorded for such a start only.
+    #[serde(alias = "StartedBehind")]
+    Started(Start),
     /// The wall clock stepped against the program's time, which went on unchanged.
     ClockStepped {
         /// By how many milliseconds, negative for backwards.
@@ -209,7 +208,7 @@ impl Change {
             Self::LoadReported(_) => "LoadReported",
             Self::PolicyLoaded(_) => "PolicyLoaded",
             Self::GapFound { .. } => "GapFound",
-            Self::StartedBehind { .. } => "StartedBehind",
+            Self::Started(_) => "Started",
             Self::ClockStepped { .. } => "ClockStepped",
         }
     }

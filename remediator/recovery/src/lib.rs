@@ -30,7 +30,7 @@ pub mod inventory;
 pub mod observation;
 pub mod page;
 pub mod policy;
-pub mod standstill;
+pub mod start;
 pub mod state;
 pub mod step;
 pub mod tier;

@@ -172,7 +172,7 @@ impl HostState {
             | Change::LoadReported(_)
             | Change::PolicyLoaded(_)
             | Change::GapFound { .. }
-            | Change::StartedBehind { .. }
+            | Change::Started(_)
             | Change::ClockStepped { .. } => {}
         }
     }

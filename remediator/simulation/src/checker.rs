@@ -28,7 +28,7 @@ mod shown;
 mod stored;
 
 use effect::Truth;
-use safety::{ALERT_TTL, STOOD_STILL};
+use safety::ALERT_TTL;
 use shown::Shown;
 
 pub use result::{IncidentResult, Way};
@@ -95,6 +95,8 @@ pub struct Checker {
     facts: BTreeMap<(About, Rule), Known>,
     /// When, and what.
     looks: Vec<VecDeque<(Moment, Shown)>>,
+    /// When something about each host was stored last.
+    stored_at: Vec<Time>,
     attempts: BTreeMap<AttemptId, Followed>,
     open: BTreeMap<Target, Open>,
     pages: BTreeMap<(Target, PageReason), Time>,
@@ -102,8 +104,11 @@ pub struct Checker {
     sections: BTreeMap<usize, Section>,
     epochs: Vec<Epoch>,
     paused: bool,
-    /// When the program was last started while its clock was behind.
-    started_behind: Option<Time>,
+    /// When the program was last started without knowing how long it had been away.
+    away_unknown_at: Option<Time>,
+    /// Whether its machine was booted, and no start has recorded since that how long it was away is not
+    /// known.
+    booted: bool,
     /// What people hold by order, and until when in truth.
     holds: BTreeMap<Target, Option<Time>>,
     /// Since when, in working time, the load of an HSM is due to return.
@@ -198,13 +203,15 @@ impl Checker {
             violations: Vec::new(),
             facts: BTreeMap::new(),
             looks: vec![VecDeque::new(); site.names.len()],
+            stored_at: vec![Time::default(); site.names.len()],
             attempts: BTreeMap::new(),
             open: BTreeMap::new(),
             pages: BTreeMap::new(),
             sections: BTreeMap::new(),
             epochs: vec![Epoch(0); site.names.len()],
             paused: false,
-            started_behind: None,
+            away_unknown_at: None,
+            booted: false,
             holds: BTreeMap::new(),
             return_due: BTreeMap::new(),
             load_pages: BTreeSet::new(),
@@ -285,19 +292,27 @@ impl Checker {
         self.wall = wall;
     }
 
-    /// The program has started and takes it to be `time`: where the wall clock is behind, what passed
-    /// since its newest record has not passed for it. It has seen nothing yet: health that must hold
+    /// The program's machine is booted, after something was stored.
+    pub(crate) const fn booted(&mut self) {
+        self.booted = true;
+    }
+
+    /// The program has started and takes it to be `time`: where the wall clock is behind after a boot, what
+    /// passed since its newest record has not passed for it. It has seen nothing yet: health that must hold
     /// begins anew.
-    pub(crate) fn started(&mut self, time: Time, wall: Time) {
-        let behind = time.since(wall) > STOOD_STILL;
-        let recorded = self.started_behind == Some(time);
-        self.require(!behind || recorded, "S1", || {
-            format!("a start while the clock is behind at {time:?}, and nothing says so")
+    pub(crate) fn started(&mut self, time: Time) {
+        self.require(!self.booted, "S1", || {
+            format!("a start at {time:?} after a boot of the machine, as if the time were known")
         });
         self.worked = self.worked.saturating_sub(self.time.since(time));
         self.time = time;
         for open in self.open.values_mut() {
             open.well_since = None;
+        }
+        for (looks, stored_at) in self.looks.iter_mut().zip(&self.stored_at) {
+            for (at, shown) in looks {
+                shown.forgotten |= at.truly > *stored_at;
+            }
         }
     }
 
@@ -319,10 +334,11 @@ impl Checker {
         }
     }
 
-    /// The program has started with its clock behind: no alert counts until it is delivered again, and
-    /// so long any HSM may be overloaded.
-    pub(crate) fn started_behind(&mut self, now: Time) {
-        self.started_behind = Some(now);
+    /// The program has started and does not know how long it was away: no alert counts until it is
+    /// delivered again, and so long any HSM may be overloaded.
+    pub(crate) fn away_unknown(&mut self, now: Time) {
+        self.away_unknown_at = Some(now);
+        self.booted = false;
         for known in self.facts.values_mut() {
             known.delivered = None;
         }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use vcm_recovery::start::{Boot, Start};
 use vcm_recovery::time::Time;
 
 /// What the wall clock and the program's time may drift apart before it is a step, in milliseconds.
@@ -15,6 +16,8 @@ pub(crate) struct Clock {
     program: i64,
     /// By how much the wall clock was ahead of the program's time when that was recorded last.
     recorded: i64,
+    /// How often the machine was booted since the beginning.
+    boots: u32,
     /// Whether a start of the program took the time to be later than it was by its own clock before.
     jumped: bool,
 }
@@ -25,15 +28,38 @@ impl Clock {
         self.wall = ahead;
     }
 
-    /// The program starts: its time resumes at the later of the last stored instant and the wall clock.
-    pub(crate) fn resume(&mut self, last: Option<Time>, now: Time) {
+    /// The program's machine is booted.
+    pub(crate) const fn boot(&mut self) {
+        self.boots += 1;
+    }
+
+    /// The program starts: its time resumes at the newest of the last stored instant, the wall clock and,
+    /// in the boot that the last recorded start was in, what its own time has come to since.
+    pub(crate) fn resume(
+        &mut self,
+        last: Option<Time>,
+        last_boot: Option<&Boot>,
+        now: Time,
+    ) -> Start {
+        // The true time counts as the boot time clock: it never stands still either.
+        let boottime = Duration::from_millis(now.as_millis().unsigned_abs());
+        let id = self.boots.to_string();
+        let same_boot = last_boot.filter(|boot| boot.id == id);
+        let went_on = same_boot.map(|boot| boot.began.after(boottime));
         let wall = self.wall(now);
-        let resumed = last.map_or(wall, |last| last.max(wall));
+        let accounted = last.max(went_on);
+        let resumed = accounted.map_or(wall, |accounted| accounted.max(wall));
         let ahead = resumed.as_millis() - now.as_millis();
         let step = i64::try_from(STEP_MIN).unwrap_or(i64::MAX);
         self.jumped |= last.is_some() && ahead - self.program > step;
         self.program = ahead;
         self.recorded = self.wall_ahead();
+        let began = resumed.before(boottime);
+        Start {
+            boot: Some(Boot { id, began }),
+            away_known: last.is_none() || went_on.is_some(),
+            accounted,
+        }
     }
 
     /// The time that the program goes by.
@@ -54,15 +80,6 @@ impl Clock {
     /// By how many milliseconds the wall clock is ahead of the program's time.
     pub(crate) const fn wall_ahead(&self) -> i64 {
         self.wall - self.program
-    }
-
-    /// How far the wall clock is behind, which right after a start is how far it is behind the store.
-    pub(crate) const fn behind(&self) -> Duration {
-        let ahead = self.wall_ahead();
-        match ahead < 0 {
-            true => Duration::from_millis(ahead.unsigned_abs()),
-            false => Duration::ZERO,
-        }
     }
 
     /// By how many milliseconds the wall clock has stepped since this was asked last, if it has.
@@ -91,7 +108,7 @@ mod tests {
     #[test]
     fn running_program_goes_by_its_own_time_whatever_the_wall_clock_does() {
         let mut clock = Clock::default();
-        clock.resume(None, NOW);
+        clock.resume(None, None, NOW);
         clock.set_wall(5 * HOUR);
         assert_eq!(clock.time(NOW), NOW);
         assert_eq!(clock.wall_ahead(), 5 * HOUR);
@@ -102,16 +119,31 @@ mod tests {
     #[test]
     fn start_takes_a_wall_clock_that_is_ahead_and_never_goes_back() {
         let mut clock = Clock::default();
-        clock.resume(None, NOW);
+        clock.resume(None, None, NOW);
         clock.set_wall(5 * HOUR);
-        clock.resume(Some(NOW), NOW);
+        clock.resume(Some(NOW), None, NOW);
         let ahead = Time::from_millis(NOW.as_millis() + 5 * HOUR);
         assert_eq!(clock.time(NOW), ahead);
         assert_eq!(clock.truly(ahead), NOW);
         assert!(clock.jumped());
         clock.set_wall(0);
-        clock.resume(Some(ahead), NOW);
+        clock.resume(Some(ahead), None, NOW);
         assert_eq!(clock.time(NOW), ahead);
         assert_eq!(clock.wall_ahead(), -5 * HOUR);
+    }
+
+    #[test]
+    fn knows_how_long_the_program_was_away_in_one_boot_only() {
+        let mut clock = Clock::default();
+        let first = clock.resume(None, None, NOW);
+        clock.set_wall(-5 * HOUR);
+        let later = NOW.after(Duration::from_secs(600));
+        let second = clock.resume(Some(NOW), first.boot.as_ref(), later);
+        assert!(first.away_known && second.away_known);
+        assert_eq!(clock.time(later), later);
+        clock.boot();
+        let third = clock.resume(Some(NOW), second.boot.as_ref(), later);
+        assert!(!third.away_known);
+        assert_eq!(clock.time(later), NOW);
     }
 }

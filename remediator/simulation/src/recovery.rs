@@ -12,7 +12,7 @@ use vcm_recovery::decide::{self, Decision, Proposal};
 use vcm_recovery::event::{Change, Entry, Event};
 use vcm_recovery::evidence::Evidence;
 use vcm_recovery::fleet::FleetView;
-use vcm_recovery::fleet::state::{FleetState, GAP_MIN};
+use vcm_recovery::fleet::state::FleetState;
 use vcm_recovery::ids::{AttemptId, Epoch, HostName, RequestId};
 use vcm_recovery::inventory::Target;
 use vcm_recovery::policy::{self, Policy};
@@ -20,8 +20,6 @@ use vcm_recovery::state::HostState;
 use vcm_recovery::time::Time;
 
 use crate::site::Site;
-
-pub(crate) use vcm_recovery::standstill;
 
 /// Storms and loads are put together anew at most this often, as in the program.
 const VIEW_FRESH: Duration = Duration::from_millis(500);
@@ -111,18 +109,11 @@ pub(crate) fn fold(names: &[HostName], events: &[Event]) -> (Vec<HostState>, Fle
     (states, fleet)
 }
 
-/// What the start of the program itself records: a long time without it, and another policy.
-pub(crate) fn start_entries(
-    fleet: &FleetState,
-    policy: &Policy,
-    last: Option<Time>,
-    now: Time,
-) -> Vec<Entry> {
-    let gap = last.filter(|last| now.since(*last) > GAP_MIN);
-    let gap = gap.map(|since| Change::GapFound { since });
+/// What a start records once everything is folded: another policy.
+pub(crate) fn policy_entries(fleet: &FleetState, policy: &Policy) -> Vec<Entry> {
     let other = fleet.policy.as_deref() != Some(policy);
     let policy = other.then(|| Change::PolicyLoaded(Box::new(policy.clone())));
-    gap.into_iter().chain(policy).map(fleet_entry).collect()
+    policy.map(fleet_entry).into_iter().collect()
 }
 
 /// The entry of a change that belongs to no host.

@@ -9,6 +9,7 @@ use vcm_recovery::fleet::state::FleetState;
 use vcm_recovery::guard::Guard;
 use vcm_recovery::ids::{AttemptId, Epoch, Fingerprint, HostName, HsmName};
 use vcm_recovery::policy::Budgets;
+use vcm_recovery::start::Boot;
 use vcm_recovery::state::HostState;
 use vcm_recovery::time::Time;
 
@@ -154,6 +155,17 @@ impl Store {
         died(dies, Reservation::Reserved(events))
     }
 
+    /// The boot of the program's machine that the last start has recorded.
+    pub(crate) fn last_boot(&self) -> Option<&Boot> {
+        let mut events = self.events.iter().rev();
+        events.find_map(|event| {
+            let Change::Started(start) = &event.entry.change else {
+                return None;
+            };
+            start.boot.as_ref()
+        })
+    }
+
     /// Every host's state: its events folded, joined with its facts.
     pub(crate) fn load(&self, names: &[HostName]) -> (Vec<HostState>, FleetState) {
         let (mut states, fleet) = recovery::fold(names, &self.events);
@@ -178,7 +190,7 @@ impl Store {
         {
             self.held.remove(attempt);
         }
-        if let Change::StartedBehind { .. } = &entry.change {
+        if matches!(&entry.change, Change::Started(start) if !start.away_known) {
             for record in self.facts.values_mut() {
                 record.last_firing_delivery = None;
             }

@@ -265,7 +265,7 @@ fn episodes_reach_what_they_are_about() {
         "LoadReported",
         "ClockStepped",
         "GapFound",
-        "StartedBehind",
+        "Started",
     ] {
         assert!(kinds.contains(kind), "{kind} never happened: {kinds:?}");
     }

@@ -105,7 +105,7 @@ impl ExplainArgs {
     }
 
     fn explained(&self, config: &Config) -> Result<String, ExplainError> {
-        let now = SystemClock::resume(None).now();
+        let now = SystemClock::resume(None, None).now();
         let alerts = body(&self.alert)?;
         let (facts, ignored) = webhook::sorted(&alerts, &config.inventory, &config.policy, now)
             .map_err(|error| ExplainError::Alert {

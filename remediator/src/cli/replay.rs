@@ -63,7 +63,7 @@ impl ReplayArgs {
         let Some(config) = load(&self.policy) else {
             return ExitCode::from(EXIT_CONFIG);
         };
-        let from = SystemClock::resume(None).now().before(self.since);
+        let from = SystemClock::resume(None, None).now().before(self.since);
         let opened = match opened::open(&self.store) {
             Ok(opened) => opened,
             Err(error) => {

@@ -40,7 +40,7 @@ impl ReportArgs {
     #[expect(clippy::print_stdout, reason = "the answer of the command")]
     #[expect(clippy::print_stderr, reason = "a person reads this at the terminal")]
     pub(super) fn run(&self) -> ExitCode {
-        let from = SystemClock::resume(None).now().before(self.since);
+        let from = SystemClock::resume(None, None).now().before(self.since);
         let mut figures = Figures::default();
         let opened = opened::open(&self.store).map_err(|error| chain(&error));
         let walked = opened.and_then(|opened| {

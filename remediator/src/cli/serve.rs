@@ -18,7 +18,6 @@ use vcm_recovery::event::Event;
 use vcm_recovery::fleet::Ownership;
 use vcm_recovery::ids::HostName;
 use vcm_recovery::state::HostState;
-use vcm_recovery::time::Time;
 use vcm_telemetry::logging::LogFlags;
 
 use super::config_file::ConfigFile;
@@ -123,11 +122,14 @@ async fn serve(config: Config) -> Result<(), ServeError> {
             "there was no store: a new one was made; hosts that know another one will refuse it"
         );
     }
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::resume(opened.last_time));
-    let (last_seq, last_time) = (opened.last_seq, opened.last_time);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::resume(
+        opened.last_time,
+        opened.last_boot.as_ref(),
+    ));
+    let last_seq = opened.last_seq;
     let mut store = SqliteStore::start(opened, Arc::clone(&clock))?;
     let store_ended = store.ended();
-    let parts = Parts::new(config, store, clock, last_time)?;
+    let parts = Parts::new(config, store, clock)?;
     parts.load_recent(last_seq).await?;
     parts.run(signals, store_ended).await
 }
@@ -138,17 +140,11 @@ struct Parts {
     runners: BTreeMap<HostName, Runner>,
     load_hook: Option<Arc<dyn LoadHook>>,
     poller: Option<Poller>,
-    last_time: Option<Time>,
     address: SocketAddr,
 }
 
 impl Parts {
-    fn new(
-        config: Config,
-        store: SqliteStore,
-        clock: Arc<dyn Clock>,
-        last_time: Option<Time>,
-    ) -> Result<Self, ServeError> {
+    fn new(config: Config, store: SqliteStore, clock: Arc<dyn Clock>) -> Result<Self, ServeError> {
         let hook = config.load.as_ref().and_then(|load| load.hook.as_ref());
         let load_hook = hook.map(load::hook).transpose()?;
         let asking = config
@@ -198,7 +194,6 @@ impl Parts {
             runners: config.runners,
             load_hook,
             poller: asking.map(|(poller, _)| poller),
-            last_time,
             address: config.web.listen_address,
         })
     }
@@ -307,7 +302,6 @@ impl Parts {
                 .collect(),
             load_hook: self.load_hook.clone(),
             surroundings: self.surroundings(),
-            last_time: self.last_time,
             on_event: Arc::new(move |event: &Event, before: Option<&HostState>| {
                 if let Some(before) = before {
                     metrics.observe_event(event, before);

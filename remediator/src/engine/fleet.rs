@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use vcm_recovery::command::{self, FleetOrder};
 use vcm_recovery::event::{Change, Entry, Event};
 use vcm_recovery::fleet::load::{self, LoadCall, LoadReport};
-use vcm_recovery::fleet::state::{FleetState, GAP_MIN};
+use vcm_recovery::fleet::state::FleetState;
 use vcm_recovery::guard::Guard;
 use vcm_recovery::ids::HsmName;
 use vcm_recovery::state::HostState;
@@ -86,22 +86,13 @@ pub(super) async fn actor(
 }
 
 impl FleetActor {
-    /// Records a long time without the remediator and another policy, before anything is decided.
+    /// Records another policy, before anything is decided.
     async fn start(&mut self) -> Result<(), StoreError> {
-        let now = self.parts.clock.now();
-        let mut changes = Vec::new();
-        if let Some(since) = self.parts.last_time
-            && now.since(since) > GAP_MIN
-        {
-            changes.push(Change::GapFound { since });
-        }
         if self.state.policy.as_deref() != Some(&*self.parts.policy) {
             let policy = Box::new((*self.parts.policy).clone());
-            changes.push(Change::PolicyLoaded(policy));
+            let loaded = vec![entry(Change::PolicyLoaded(policy))];
+            self.record(loaded).await.map(drop)?;
         }
-        self.record(changes.into_iter().map(entry).collect())
-            .await
-            .map(drop)?;
         self.publish();
         Ok(())
     }

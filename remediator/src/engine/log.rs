@@ -93,7 +93,7 @@ pub(super) fn log(event: &Event) {
         | Change::LoadReported(_)
         | Change::PolicyLoaded(_)
         | Change::GapFound { .. }
-        | Change::StartedBehind { .. }
+        | Change::Started(_)
         | Change::ClockStepped { .. }) => {
             let kind = change.kind();
             tracing::info!(incident, module, kind, "{}", told::change(change));

@@ -101,7 +101,7 @@ fn pause(before: Epoch, after: Epoch, by: Person) -> Entry {
 }
 
 fn write(checked: &mut Checked, epoch: Epoch, pause: Entry) -> Result<(), BumpError> {
-    let clock = SystemClock::resume(checked.head.time);
+    let clock = SystemClock::resume(checked.head.time, None);
     let transaction = checked
         .connection
         .transaction_with_behavior(TransactionBehavior::Immediate)

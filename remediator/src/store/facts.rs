@@ -144,10 +144,10 @@ fn write(
     Ok(())
 }
 
-/// After a start with the clock behind nobody can tell how long ago a fact was delivered: none counts
-/// until it is delivered again.
+/// After a start that does not know how long the program was away nobody can tell how long ago a fact
+/// was delivered: none counts until it is delivered again.
 pub(super) fn follow(connection: &Connection, change: &Change) -> rusqlite::Result<()> {
-    if let Change::StartedBehind { .. } = change {
+    if matches!(change, Change::Started(start) if !start.away_known) {
         connection.execute("UPDATE facts SET last_firing_delivery = NULL", [])?;
     }
     Ok(())

@@ -82,7 +82,7 @@ mod tests {
     async fn the_head_is_logged_at_the_start_and_every_hour() {
         let directory = TempDir::new().unwrap();
         let opened = open(&directory.path().join("store.sqlite")).unwrap();
-        let store = SqliteStore::start(opened, Arc::new(SystemClock::resume(None))).unwrap();
+        let store = SqliteStore::start(opened, Arc::new(SystemClock::resume(None, None))).unwrap();
         let log = Log::default();
         let subscriber = tracing_subscriber::fmt()
             .with_writer(log.clone())

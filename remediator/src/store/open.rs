@@ -9,8 +9,9 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _};
 use vcm_recovery::ids::Epoch;
+use vcm_recovery::start::{Boot, Start};
 use vcm_recovery::time::Time;
 
 use super::audit::Broken;
@@ -33,6 +34,8 @@ pub struct Opened {
     pub identity: StoreIdentity,
     /// The newest instant in the store; the program's time goes on from here at the earliest.
     pub last_time: Option<Time>,
+    /// The boot of the machine at the last start, as far as that is recorded.
+    pub last_boot: Option<Boot>,
     /// The newest event, 0 when there is none.
     pub last_seq: u64,
     /// Whether the file was absent and has just been made.
@@ -141,11 +144,13 @@ pub fn open(path: &Path) -> Result<Opened, OpenError> {
     let unreadable = |source| OpenError::unreadable(path, source);
     let mut checked = check(path, lock)?;
     let last_time = last_time(&checked.connection).map_err(unreadable)?;
+    let last_boot = last_boot(&checked.connection).map_err(unreadable)?;
     checked.identity.epoch = next_epoch(&checked.connection).map_err(unreadable)?;
     Ok(Opened {
         path: path.to_owned(),
         identity: checked.identity,
         last_time,
+        last_boot,
         last_seq: checked.head.seq,
         created,
         connection: checked.connection,
@@ -224,6 +229,20 @@ fn last_time(connection: &Connection) -> rusqlite::Result<Option<Time>> {
         |row| row.get(0),
     )?;
     Ok(newest.map(Time::from_millis))
+}
+
+/// The boot that the newest start has recorded.
+fn last_boot(connection: &Connection) -> rusqlite::Result<Option<Boot>> {
+    let newest: Option<String> = connection
+        .query_row(
+            "SELECT body FROM events WHERE kind = 'Started' ORDER BY seq DESC LIMIT 1",
+            [],
+            |row| row.get(0),
+        )
+        .optional()?;
+    // One that cannot be read says nothing here; to load it is an error.
+    let start = newest.and_then(|body| serde_json::from_str::<Start>(&body).ok());
+    Ok(start.and_then(|start| start.boot))
 }
 
 fn configure(connection: &Connection) -> rusqlite::Result<()> {

@@ -146,7 +146,7 @@ impl Record {
         let path = configuration(directory.path(), "own.yaml", &[HOST], policy);
         let config = Config::load(&path).unwrap();
         let hour = Duration::from_secs(3600);
-        let begin = SystemClock::resume(None).now().before(hour);
+        let begin = SystemClock::resume(None, None).now().before(hour);
         let mut record = Self {
             clock: Arc::new(ManualClock::at(begin)),
             store: None,

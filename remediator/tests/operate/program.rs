@@ -217,7 +217,9 @@ pub(crate) fn target() -> Target {
 impl Program {
     pub(crate) async fn start(setting: Setting) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::resume(None));
+        let now = SystemClock::resume(None, None).now();
+        let last_stored = setting.gap.map(|gap| now.before(gap));
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::resume(last_stored, None));
         let opened = open(&directory.path().join("store.sqlite")).unwrap();
         let broken = Arc::new(AtomicBool::new(false));
         let store: Arc<dyn Store> = Arc::new(Breakable {
@@ -226,9 +228,7 @@ impl Program {
         });
         let app = app(&setting, &clock, &store);
         let runner = Arc::new(ScriptedRunner::new(setting.state));
-        let engine = Engine::start(engine_parts(&app, &runner, setting.gap))
-            .await
-            .unwrap();
+        let engine = Engine::start(engine_parts(&app, &runner)).await.unwrap();
         let door = engine.door();
         assert!(app.receiver.deliver.set(engine.door()).is_ok());
         assert!(app.orders.set(engine.door()).is_ok());
@@ -378,11 +378,7 @@ fn app(setting: &Setting, clock: &Arc<dyn Clock>, store: &Arc<dyn Store>) -> Arc
     })
 }
 
-fn engine_parts(app: &App, runner: &Arc<ScriptedRunner>, gap: Option<Duration>) -> EngineParts {
-    let last_time = gap.map(|gap| {
-        let gap = i64::try_from(gap.as_millis()).unwrap();
-        Time::from_millis(app.clock.now().as_millis() - gap)
-    });
+fn engine_parts(app: &App, runner: &Arc<ScriptedRunner>) -> EngineParts {
     let recent = Arc::clone(&app.recent);
     EngineParts {
         store: Arc::clone(&app.store),
@@ -393,7 +389,6 @@ fn engine_parts(app: &App, runner: &Arc<ScriptedRunner>, gap: Option<Duration>) 
         runners: BTreeMap::from([(target().host, Arc::clone(runner) as Arc<dyn HostRunner>)]),
         load_hook: None,
         surroundings: Surroundings::new(Arc::clone(&app.receiver.watchdog)),
-        last_time,
         on_event: Arc::new(move |event, _| recent.push(event)),
     }
 }

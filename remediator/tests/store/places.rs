@@ -7,7 +7,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use vcm_recovery::alert::{FACT_MEMORY, Fact, FactRecord};
 use vcm_recovery::ids::Fingerprint;
-use vcm_recovery::standstill;
+use vcm_recovery::start::Start;
 use vcm_recovery::time::Time;
 use vcm_remediator::clock::Clock as _;
 use vcm_remediator::store::places::{PLACES, PLACES_OF_A_NAME};
@@ -205,15 +205,21 @@ proptest! {
     }
 }
 
-/// The clock was behind at a start: how old a delivery is cannot be told.
+/// Nobody knows how long the program was away: how old a delivery is cannot be told.
 #[tokio::test]
 async fn a_fact_whose_delivery_is_forgotten_counts_again_from_the_next_one() {
     let place = Place::new();
     let firing = fact(1, 0);
     let store = place.store();
     store.accept(vec![firing.clone()]).await.unwrap();
-    let behind = standstill::entries(Duration::from_secs(3_600), std::iter::empty());
-    store.append(behind).await.unwrap();
+    let start = Start {
+        away_known: false,
+        ..Start::FIRST
+    };
+    store
+        .append(start.entries(std::iter::empty(), place.clock.now()))
+        .await
+        .unwrap();
     drop(store);
     let store = place.store();
     let now = place.clock.now();

@@ -120,7 +120,7 @@ pub(super) fn notice(state: &mut State, entry: &Entry) {
         | Change::LoadReported(_)
         | Change::PolicyLoaded(_)
         | Change::GapFound { .. }
-        | Change::StartedBehind { .. }
+        | Change::Started(_)
         | Change::ClockStepped { .. } => None,
     };
     state.notes.extend(note);

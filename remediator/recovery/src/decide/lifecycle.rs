@@ -14,7 +14,8 @@ use super::Draft;
 
 impl Draft<'_> {
     /// Opens an incident for every target with a valid alert that no closed incident has used up,
-    /// or with a used-up one while the target is seen failed again, or its hardware at fault.
+    /// or with a used-up one while the target is seen failed again, or its hardware at fault, or has not
+    /// been seen for long.
     pub(super) fn open_incidents(&mut self) {
         let targets: BTreeSet<Target> = self
             .state
@@ -25,12 +26,26 @@ impl Draft<'_> {
         let site = self.site;
         for target in targets.into_iter().filter(|target| site.lists(target)) {
             let view = self.alert_view(&target);
-            let failed = [Condition::Failed, Condition::HardwareFault];
-            let again = view.permits && failed.contains(&self.condition(&target));
+            let again = view.permits && self.may_have_failed(&target);
             if (view.fresh || again) && !self.state.incidents.contains_key(&target) {
                 let esn = self.subject(&target).esn.cloned();
                 self.push(&target, Change::IncidentOpened(esn));
             }
+        }
+    }
+
+    /// Whether the target has failed by the newest look, or no look has shown it for so long that a person
+    /// would be called: then nothing speaks against what an alert says.
+    fn may_have_failed(&self, target: &Target) -> bool {
+        match self.condition(target) {
+            Condition::Failed | Condition::HardwareFault => true,
+            Condition::Unknown => {
+                let subject = self.subject(target);
+                let unseen = self.evidence.held_since(subject, Condition::Unknown);
+                let long = self.site.policy.page_after.unknown;
+                self.fresh() && unseen.is_some_and(|since| self.now.since(since) >= long)
+            }
+            Condition::Healthy | Condition::Recovering | Condition::InService => false,
         }
     }
 

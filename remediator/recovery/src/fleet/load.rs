@@ -98,7 +98,7 @@ pub struct Loads {
     /// The HSMs with a figure or an alert.
     pub hsms: BTreeMap<HsmName, Load>,
     /// Until then there may be an alert about any HSM that was not delivered again yet: the program
-    /// was started while the clock was behind.
+    /// was started without knowing how long it had been away.
     pub untold_until: Option<Time>,
 }
 
@@ -127,7 +127,7 @@ impl Loads {
         if policy.load.is_none() {
             return loads;
         }
-        let untold_until = fleet.started_behind.map(|at| at.after(policy.alert_ttl));
+        let untold_until = fleet.away_unknown_at.map(|at| at.after(policy.alert_ttl));
         loads.untold_until = untold_until.filter(|until| *until > now);
         for state in hosts {
             // Without an incident nobody looks, and what was seen last says nothing of now.

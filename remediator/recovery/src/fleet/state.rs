@@ -12,9 +12,9 @@ use crate::time::Time;
 
 use super::load::{self, Shed};
 
-/// A time without the remediator that is longer than this frees no cap on restart or clear and ends
-/// no hold or pause by itself: it may be a clock that is wrong and no time at all. An upgrade or a
-/// reboot takes less.
+/// A time without the remediator that is longer than this and of which nothing but the wall clock tells
+/// frees no cap on restart or clear and ends no hold or pause by itself: it may be a clock that is wrong
+/// and no time at all. A reboot takes less.
 pub const GAP_MIN: Duration = Duration::from_secs(3600);
 
 /// The fleet's own state.
@@ -28,8 +28,8 @@ pub struct FleetState {
     pub unconfirmed_since: Option<Time>,
     /// When the newest such time ended.
     pub unconfirmed_until: Option<Time>,
-    /// When the program was last started while the wall clock was behind.
-    pub started_behind: Option<Time>,
+    /// When the program was last started without knowing how long it had been away.
+    pub away_unknown_at: Option<Time>,
     /// Where load is shed, or was asked to be.
     pub sheds: BTreeMap<HsmName, Shed>,
     /// When load was last to return: it is not taken again at once.
@@ -78,7 +78,7 @@ impl FleetState {
                     self.unconfirmed_until = None;
                 }
             }
-            Change::StartedBehind { .. } => self.started_behind = Some(time),
+            Change::Started(start) if !start.away_known => self.away_unknown_at = Some(time),
             Change::PolicyLoaded(policy) => self.policy = Some(policy.clone()),
             Change::PageRaised { reason, hsm, .. } => {
                 self.pages.entry((hsm.clone(), *reason)).or_insert(time);
@@ -109,6 +109,7 @@ impl FleetState {
             | Change::Released(_)
             | Change::ShadowStarted(_)
             | Change::FleetShareReleased { .. }
+            | Change::Started(_)
             | Change::ClockStepped { .. } => {}
         }
     }

@@ -4,7 +4,7 @@
 //! |---|---|---|---|
 //! | the gate is off, or the target is the host | n/a | n/a | n/a |
 //! | no figure and no alert, or an HSM of unknown name | n/a | n/a | n/a |
-//! | high in no figure and no alert, but within `alert_ttl` of a start with the clock behind | refuse | refuse | refuse |
+//! | high in no figure and no alert, but within `alert_ttl` of a start that does not know for how long the program was away | refuse | refuse | refuse |
 //! | below the threshold | pass | pass | pass |
 //! | at or above the threshold, or an alert says so | refuse | refuse | refuse |
 
@@ -30,8 +30,8 @@ pub(super) fn verdict(input: &Input<'_>) -> Verdict {
         && known.is_none_or(|load| load.class != LoadClass::High)
     {
         let reason = format!(
-            "the clock was behind at a start: an alert about the load of HSM {hsm} may not have been \
-             told again yet"
+            "how long the program was away is not known: an alert about the load of HSM {hsm} may not \
+             have been told again yet"
         );
         return Verdict::refuse_until(until, reason);
     }

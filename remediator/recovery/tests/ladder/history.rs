@@ -13,6 +13,7 @@ use vcm_recovery::fleet::load::{LoadAction, LoadOrder, LoadReport};
 use vcm_recovery::incident::IncidentState;
 use vcm_recovery::observation::ServiceCheck;
 use vcm_recovery::policy::{Mode, OthersHealthy};
+use vcm_recovery::start::{Boot, Start};
 use vcm_recovery::tier::{Rung, Tier};
 
 use crate::lab::{Cure, Lab, of_fleet};
@@ -184,7 +185,7 @@ const KINDS: [&str; 29] = [
     "Released",
     "Resumed",
     "ShadowStarted",
-    "StartedBehind",
+    "Started",
 ];
 
 #[test]
@@ -260,9 +261,14 @@ fn fleet_events(lab: &mut Lab) {
         Change::LoadRestored(order("its load is low again")),
         Change::PolicyLoaded(policy),
         Change::GapFound { since },
-        Change::StartedBehind {
-            milliseconds: 90_000,
-        },
+        Change::Started(Start {
+            boot: Some(Boot {
+                id: "5bd7e0c5-3f5a-4c0c-9c5e-2d8f5b1c1a77".to_owned(),
+                began: since,
+            }),
+            away_known: false,
+            accounted: Some(since),
+        }),
         Change::ClockStepped {
             milliseconds: -90_000,
         },

@@ -275,6 +275,31 @@ fn hardware_fault_right_after_recovery_calls_a_person() {
     assert_eq!(lab.rungs(), [Rung::Retry]);
 }
 
+/// Its incident has ended without a failure, and its alert has never stopped.
+#[test]
+fn target_that_nobody_can_see_for_long_under_a_used_up_alert_calls_a_person() {
+    let mut lab = Lab::new(1);
+    lab.alerts.insert("VcmFailed", (Some(1), Tier::Retry));
+    lab.run(1_000);
+    assert_eq!(lab.closings(), [(Ending::Ended, Actor::None)]);
+    lab.visible = false;
+    lab.run(280);
+    assert_eq!(
+        lab.state.incidents.len(),
+        0,
+        "a few looks that show nothing"
+    );
+    lab.run(40);
+    assert_eq!(lab.incident_state(), Some(IncidentState::Waiting));
+    lab.run(320);
+    assert_eq!(lab.pages(), [PageReason::ObservationUnknown]);
+    assert_eq!(lab.rungs(), []);
+    lab.visible = true;
+    lab.run(400);
+    assert_eq!(lab.closings().len(), 2);
+    assert_eq!(lab.pages(), []);
+}
+
 #[test]
 fn alert_that_is_not_delivered_any_more_permits_nothing() {
     let mut lab = Lab::failed(1, 1, Cure::Nothing);

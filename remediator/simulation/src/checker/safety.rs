@@ -5,14 +5,14 @@ use std::time::Duration;
 use nshield::{Esn, ModuleNumber, ModuleState};
 use vcm_recovery::attempt::{Intent, Outcome};
 use vcm_recovery::inventory::{Kind, ModuleEntry, Target};
-use vcm_recovery::observation::NetworkLook;
+use vcm_recovery::observation::{HardserverLook, NetworkLook};
 use vcm_recovery::policy::Mode;
 use vcm_recovery::step::Step;
 use vcm_recovery::tier::{Rung, Tier};
 use vcm_recovery::time::Time;
 
 use super::shown::Shown;
-use super::{Checker, Followed};
+use super::{Checker, Followed, UNKNOWN_PAGED};
 use crate::alerting::Rule;
 use crate::knobs::{Load, Modes, Permitted, WallClock, Windows};
 
@@ -29,9 +29,6 @@ pub(super) const ALERT_TTL: Duration = minutes(15);
 /// After the network has come back, and after that for a restart.
 const NETWORK_SETTLES: Duration = minutes(1);
 const NETWORK_SETTLES_RESTART: Duration = minutes(10);
-
-/// For so long the program's time may stand still over a start without it being noticed.
-pub(super) const STOOD_STILL: Duration = minutes(1);
 
 /// The fleet's loads are put together anew after this time.
 const VIEW_AGE: Duration = Duration::from_secs(1);
@@ -109,7 +106,7 @@ impl Checker {
             let known = self.facts.get(&((host, target.module), rule))?;
             let fires = known.start.is_some() && known.start > known.end;
             let recent = now.since(known.delivered?) <= ALERT_TTL
-                && self.now.since(known.delivered_truly?) <= ALERT_TTL + STOOD_STILL;
+                && self.now.since(known.delivered_truly?) <= ALERT_TTL;
             (fires && recent).then_some(match rule {
                 Rule::VcmFailed => Tier::Retry,
                 Rule::VcmFailedLong => long,
@@ -207,9 +204,8 @@ impl Checker {
             return false;
         };
         let answer = self.approved.remove(&(intent.target.host.clone(), request));
-        let lately = |(at, truly)| {
-            now.since(at) <= APPROVAL_TTL && self.now.since(truly) <= APPROVAL_TTL + STOOD_STILL
-        };
+        let lately =
+            |(at, truly)| now.since(at) <= APPROVAL_TTL && self.now.since(truly) <= APPROVAL_TTL;
         let valid = answer.is_some_and(|(rung, at)| rung == intent.rung && lately(at));
         self.require(valid, "S13", || {
             format!(
@@ -227,7 +223,7 @@ impl Checker {
             return;
         };
         let untold = self
-            .started_behind
+            .away_unknown_at
             .is_some_and(|at| now.since(at) < ALERT_TTL);
         self.require(!untold, "S1", || {
             format!(
@@ -264,7 +260,9 @@ impl Checker {
         let failed_at = self.open.get(target).and_then(|open| open.first_failed_at);
         let wait = not_before(rung, target.module.is_none());
         let waited = failed_at.is_some_and(|at| now.since(at) >= wait);
-        self.require(waited, "S1", || {
+        // One that does not answer shows no failure; a person has approved it then (S12).
+        let silent = target.module.is_none() && self.silent_for(host) >= UNKNOWN_PAGED;
+        self.require(waited || silent, "S1", || {
             format!("{rung} of {target} before its time: failed at {failed_at:?}")
         });
         let last = self
@@ -277,6 +275,15 @@ impl Checker {
         self.require(spaced, "S1", || {
             format!("{rung} of {target} too soon after another attempt")
         });
+    }
+
+    /// For how long no look at the host has had an answer of its hardserver.
+    fn silent_for(&self, host: usize) -> Duration {
+        let looks = self.looks[host].iter().rev();
+        let silent = looks
+            .take_while(|(_, shown)| shown.hardserver == Some(HardserverLook::Unresponsive))
+            .last();
+        silent.map_or(Duration::ZERO, |(at, _)| self.moment().since(*at))
     }
 
     fn judge_caps(&mut self, intent: &Intent, now: Time) {

@@ -10,6 +10,8 @@ use vcm_recovery::observation::{HardserverLook, NetworkLook, Observation};
 pub(super) struct Shown {
     pub(super) hardserver: Option<HardserverLook>,
     pub(super) complete: bool,
+    /// The program that was shown it has died, and no record about the host was stored after it.
+    pub(super) forgotten: bool,
     pub(super) modules: BTreeMap<ModuleNumber, (ModuleState, NetworkLook, Option<bool>)>,
 }
 
@@ -18,6 +20,7 @@ impl Shown {
         Self {
             hardserver: None,
             complete: false,
+            forgotten: false,
             modules: BTreeMap::new(),
         }
     }
@@ -29,6 +32,7 @@ impl Shown {
         Self {
             hardserver: Some(seen.hardserver),
             complete: seen.complete,
+            forgotten: false,
             modules: seen
                 .modules
                 .iter()

@@ -24,6 +24,10 @@ impl Checker {
     /// Something was stored.
     pub(crate) fn stored(&mut self, event: &Event, world: &World) {
         let target = event.entry.target.clone();
+        let host = event.entry.host.as_ref();
+        if let Some(host) = host.and_then(|host| self.site.index(host)) {
+            self.stored_at[host] = self.now;
+        }
         match (&event.entry.change, target) {
             (Change::IncidentOpened(_), Some(target)) => self.opened(&target, event),
             (Change::IncidentClosed(closing), Some(target)) => {
@@ -58,7 +62,9 @@ impl Checker {
                     open.calls = 0;
                 }
             }
-            (Change::StartedBehind { .. }, None) => self.started_behind(event.time),
+            (Change::Started(start), None) if !start.away_known => {
+                self.away_unknown(event.time);
+            }
             (Change::Paused(_), _) => self.paused = true,
             (Change::Resumed(_), _) => self.paused = false,
             (Change::Held(hold), Some(target)) => {
@@ -116,7 +122,8 @@ impl Checker {
         });
         let looks = self.site.index(&target.host).map(|host| &self.looks[host]);
         let told = |shown: &&(Moment, Shown)| {
-            shown.1.complete && shown.1.hardserver == Some(HardserverLook::Up)
+            let told = shown.1.complete && !shown.1.forgotten;
+            told && shown.1.hardserver == Some(HardserverLook::Up)
         };
         let newest = looks.and_then(|looks| looks.back()).map(|(at, ..)| *at);
         let good = looks

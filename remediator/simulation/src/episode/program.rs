@@ -10,6 +10,9 @@ use crate::recovery;
 /// How often, in per cent, a program that crashes now and then dies after something was stored.
 const CRASHES: u32 = 1;
 
+/// How often, in per cent, its machine is booted before it starts again.
+const BOOTS: u32 = 20;
+
 impl Episode {
     /// The program starts: a new epoch, everything folded, every actor wakes up.
     pub(super) fn start(&mut self) {
@@ -18,18 +21,19 @@ impl Episode {
         }
         self.store.open();
         let last = self.store.last();
-        self.clock.resume(last, self.now());
+        let last_boot = self.store.last_boot();
+        let start = self.clock.resume(last, last_boot, self.now());
         let (states, _) = self.store.load(&self.site.names);
-        let behind = recovery::standstill::entries(self.clock.behind(), states.iter());
-        if self.record_fleet(behind).is_err() {
+        let entries = start.entries(states.iter(), self.time());
+        if self.record_fleet(entries).is_err() {
             self.note(|| "the program ends: its start could not be recorded".to_owned());
             return self.starts_again();
         }
         let (states, fleet) = self.store.load(&self.site.names);
         let now = self.time();
-        let start = recovery::start_entries(&fleet, &self.site.policy, last, now);
+        let policy = recovery::policy_entries(&fleet, &self.site.policy);
         self.checker.folded(&states);
-        self.checker.started(now, self.clock.wall(self.now()));
+        self.checker.started(now);
         let hosts = states.len();
         self.running = Some(Running::start(
             states,
@@ -37,7 +41,7 @@ impl Episode {
             self.site.policy.tool_runs_per_minute,
         ));
         self.note(|| "the program starts".to_owned());
-        if self.record_fleet(start).is_err() {
+        if self.record_fleet(policy).is_err() {
             return self.crash("its start could not be recorded in a transaction");
         }
         self.wake_fleet(false);
@@ -61,6 +65,13 @@ impl Episode {
     }
 
     fn starts_again(&mut self) {
+        if self.clock_dice.per_cent(BOOTS) {
+            self.note(|| "its machine is booted".to_owned());
+            self.clock.boot();
+            if self.store.last().is_some() {
+                self.checker.booted();
+            }
+        }
         let away = match self.knobs.remediator {
             Remediator::Away if !self.peace => self.fate.seconds(1_800..=18_000),
             Remediator::Runs | Remediator::Crashes | Remediator::Stalls | Remediator::Away => {

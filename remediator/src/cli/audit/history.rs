@@ -57,7 +57,7 @@ impl HistoryArgs {
 
     /// Writes what bears on what was asked for; how many events.
     fn tell(&self, out: &mut impl Write) -> Result<u64, HistoryError> {
-        let now = SystemClock::resume(None).now();
+        let now = SystemClock::resume(None, None).now();
         let from = self.since.map(|since| now.before(since));
         let mut bearing = Bearing::on(self.target.clone(), self.incident.clone());
         let mut told = 0;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use nshield::{ModuleNumber, ModuleState};
@@ -17,6 +17,7 @@ use vcm_recovery::observation::{
     Sources, StopSign,
 };
 use vcm_recovery::policy::{Budgets, Mode};
+use vcm_recovery::start::Start;
 use vcm_recovery::step::Platform;
 use vcm_recovery::tier::Tier;
 use vcm_recovery::time::Time;
@@ -33,8 +34,8 @@ use crate::store::{Accepted, Pending, Reservation, StoreIdentity};
 #[derive(Debug)]
 pub(super) struct RuntimeClock {
     began: Instant,
-    /// By how many milliseconds the wall clock is ahead.
-    pub(super) wall_ahead: AtomicI64,
+    /// Whether it is known how long the program was away.
+    pub(super) away_known: AtomicBool,
 }
 
 impl Clock for RuntimeClock {
@@ -42,12 +43,11 @@ impl Clock for RuntimeClock {
         Time::from_millis(1_000_000_000).after(self.began.elapsed())
     }
 
-    fn wall_ahead(&self) -> i64 {
-        self.wall_ahead.load(Ordering::SeqCst)
-    }
-
-    fn behind_at_start(&self) -> Duration {
-        Duration::from_millis(self.wall_ahead().min(0).unsigned_abs())
+    fn start(&self) -> Start {
+        Start {
+            away_known: self.away_known.load(Ordering::SeqCst),
+            ..Start::FIRST
+        }
     }
 }
 
@@ -307,7 +307,7 @@ impl Bench {
     pub(super) async fn start(script: Script) -> Self {
         let clock = Arc::new(RuntimeClock {
             began: Instant::now(),
-            wall_ahead: AtomicI64::new(0),
+            away_known: AtomicBool::new(true),
         });
         let events = Mutex::new(Vec::new());
         let fails = AtomicBool::new(false);
@@ -345,7 +345,6 @@ impl Bench {
             runners: BTreeMap::from([(name, Arc::clone(&runner) as Arc<dyn HostRunner>)]),
             load_hook: None,
             surroundings: Surroundings::new(Arc::default()),
-            last_time: None,
             on_event: Arc::new(|_, _| {}),
         };
         let engine = Engine::start(parts.clone()).await.unwrap();

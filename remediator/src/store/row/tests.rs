@@ -10,6 +10,7 @@ use vcm_recovery::ids::{AttemptId, ObservationId, RequestId};
 use vcm_recovery::incident::{Actor, Ending, Latch, Standing};
 use vcm_recovery::observation::{Condition, HardserverLook, Network};
 use vcm_recovery::page::PageReason;
+use vcm_recovery::start::Start;
 use vcm_recovery::step::Step;
 use vcm_recovery::tier::{Rung, Tier};
 use vcm_recovery::verdict::Verdict;
@@ -193,4 +194,17 @@ fn unknown_kind_is_unreadable_and_names_the_event() {
         row.decode(),
         Err(StoreError::Unreadable { seq: 4, .. })
     ));
+}
+
+/// It was recorded only where it was not known how long the program had been away.
+#[test]
+fn start_under_its_old_name_does_not_know_how_long_the_program_was_away() {
+    let mut row = Row::encode(&event(Change::Started(Start::FIRST), None)).unwrap();
+    row.kind = "StartedBehind".to_owned();
+    row.body = r#"{"milliseconds":90000}"#.to_owned();
+    let unsure = Start {
+        away_known: false,
+        ..Start::FIRST
+    };
+    assert_eq!(row.decode().unwrap().entry.change, Change::Started(unsure));
 }

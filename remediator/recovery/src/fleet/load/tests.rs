@@ -294,12 +294,12 @@ fn the_last_figure_of_a_host_that_nobody_looks_at_says_nothing() {
 
 /// As long as an alert counts after it was delivered, and only where there is a gate.
 #[test]
-fn after_a_start_with_the_clock_behind_nothing_is_known_of_any_load_for_a_while() {
+fn after_an_unknown_time_away_nothing_is_known_of_any_load_for_a_while() {
     let mut lab = Lab::new();
     lab.alert(1, "VcmFailed");
     lab.open(1);
     lab.show(1, Condition::Failed, None);
-    lab.fleet.started_behind = Some(lab.now);
+    lab.fleet.away_unknown_at = Some(lab.now);
     assert_eq!(lab.calls(), [], "what is not known sheds nothing");
     let untold = |lab: &Lab, seconds| {
         let now = lab.now.after(Duration::from_secs(seconds));
@@ -323,7 +323,7 @@ fn after_a_start_with_the_clock_behind_nothing_is_known_of_any_load_for_a_while(
 
 /// The alert that says otherwise may not have been told again.
 #[test]
-fn after_a_start_with_the_clock_behind_a_low_figure_gives_no_load_back_for_a_while() {
+fn after_an_unknown_time_away_a_low_figure_gives_no_load_back_for_a_while() {
     let mut lab = Lab::overloaded();
     assert_eq!(lab.calls(), [(LoadAction::Shed, 1)]);
     lab.reported(LoadAction::Shed, None);
@@ -331,7 +331,7 @@ fn after_a_start_with_the_clock_behind_a_low_figure_gives_no_load_back_for_a_whi
     lab.open(2);
     lab.now = lab.now.after(Duration::from_secs(11 * MINUTE));
     lab.show(2, Condition::Healthy, Some(LoadClass::Low));
-    lab.fleet.started_behind = Some(lab.now);
+    lab.fleet.away_unknown_at = Some(lab.now);
     assert_eq!(lab.calls(), []);
     lab.now = lab.now.after(lab.policy.alert_ttl);
     assert!(matches!(lab.calls()[..], [(LoadAction::Restore, _)]));

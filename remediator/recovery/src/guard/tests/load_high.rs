@@ -64,14 +64,14 @@ fn without_a_figure_the_gate_does_not_apply() {
 }
 
 #[test]
-fn after_a_start_with_the_clock_behind_any_hsm_may_be_overloaded_until_it_is_told_again() {
+fn after_an_unknown_time_away_any_hsm_may_be_overloaded_until_it_is_told_again() {
     let untold = |mut base: Base| {
         let until = base.now.after(std::time::Duration::from_secs(60));
         base.fleet.loads.untold_until = Some(until);
         base
     };
     let shut = every(
-        "refuse for 60 s: the clock was behind at a start: an alert about the load of HSM hsm-a may not \
+        "refuse for 60 s: how long the program was away is not known: an alert about the load of HSM hsm-a may not \
          have been told again yet",
     );
     row(&untold(gate_on(Base::new())), LoadHigh, shut);
