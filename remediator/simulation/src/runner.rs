@@ -485,9 +485,12 @@ fn hindrance(order: &Order, fresh: &Observation) -> Option<String> {
             None => return Some(format!("{guard}: it cannot be asked on the host")),
         }
     }
-    let plain = matches!(
-        fresh.hardserver,
-        HardserverLook::Up | HardserverLook::SuspectedDown
-    );
+    let plain = match fresh.hardserver {
+        HardserverLook::Up | HardserverLook::SuspectedDown => true,
+        HardserverLook::Unresponsive => {
+            order.rung == Rung::Restart && order.answered.contains(&Guard::HardserverUnresponsive)
+        }
+        HardserverLook::PermissionDenied | HardserverLook::Unknown => false,
+    };
     (!plain).then(|| "the hardserver is neither up nor down".to_owned())
 }

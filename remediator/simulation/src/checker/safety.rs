@@ -260,7 +260,6 @@ impl Checker {
         let failed_at = self.open.get(target).and_then(|open| open.first_failed_at);
         let wait = not_before(rung, target.module.is_none());
         let waited = failed_at.is_some_and(|at| now.since(at) >= wait);
-        // One that does not answer shows no failure; a person has approved it then (S12).
         let silent = target.module.is_none() && self.silent_for(host) >= UNKNOWN_PAGED;
         self.require(waited || silent, "S1", || {
             format!("{rung} of {target} before its time: failed at {failed_at:?}")
@@ -464,8 +463,12 @@ impl Checker {
     /// What a look must show for this rung to start.
     pub(super) fn judge_shown(&mut self, intent: &Intent, shown: &Shown, whose: &str) {
         let (rung, target) = (intent.rung, intent.target.clone());
-        let failed = shown.failed(target.module);
-        self.require(failed, "S1", || {
+        // One that does not answer shows no failure: a person is asked.
+        let silent = rung == Rung::Restart
+            && target.module.is_none()
+            && shown.hardserver == Some(HardserverLook::Unresponsive)
+            && intent.approval.is_some();
+        self.require(shown.failed(target.module) || silent, "S1", || {
             format!("{rung} of {target}: {whose} does not show it failed")
         });
         let Some(number) = target.module else {

@@ -134,7 +134,11 @@ impl Runner {
     fn restart(&self, journal: &mut Journal, bench: &mut Bench<'_>) -> Vec<Output> {
         let now = bench.now;
         journal.section_open = true;
-        journal.restarts = bench.world.hosts[self.host].hardserver == Hardserver::Running;
+        // One that hangs is restarted, too: a person has approved that.
+        journal.restarts = match bench.world.hosts[self.host].hardserver {
+            Hardserver::Running | Hardserver::Hung => true,
+            Hardserver::Down { .. } => false,
+        };
         if journal.restarts {
             bench.world.stop_hardserver(self.host, false);
             return vec![
