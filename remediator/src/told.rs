@@ -131,7 +131,7 @@ pub(crate) fn change(change: &Change) -> String {
         }
         Change::PolicyLoaded(_) => "another policy decides from now on".to_owned(),
         Change::GapFound { since } => format!(
-            "nothing but the wall clock accounts for the time since {}; caps on restart and clear, holds and pauses wait for a person's word",
+            "the remediator did not run since {}; caps on restart and clear, holds and pauses wait for a person's word",
             instant(*since)
         ),
         Change::Started(start) if start.away_known => "the program was started".to_owned(),

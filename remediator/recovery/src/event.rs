@@ -159,10 +159,10 @@ pub enum Change {
     LoadReported(LoadReport),
     /// The policy that decides from now on; recorded when it differs from the one before.
     PolicyLoaded(Box<Policy>),
-    /// At a start: so long a time is accounted for by nothing but the wall clock that caps on restart
-    /// and clear are not trusted to have passed.
+    /// At a start: the remediator did not run for so long that caps on restart and clear are not trusted to
+    /// have passed.
     GapFound {
-        /// The last instant that is accounted for.
+        /// The last instant at which it ran.
         since: Time,
     },
     /// The program was started. Where it does not know how long it was away, the store forgets with it

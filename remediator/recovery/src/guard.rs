@@ -134,7 +134,7 @@ pub struct Input<'a> {
 
 impl<'a> Input<'a> {
     /// By how much longer a restart or clear waits: the time without the program that nobody has
-    /// confirmed. The clock may have been wrong, and people at work.
+    /// confirmed. The clock may have been wrong, people at work, and the failure another one.
     fn unseen(&self) -> Duration {
         match self.rung.disruptive() {
             true => self.fleet.unconfirmed_gap,

@@ -26,11 +26,10 @@ pub struct Start {
     /// not booted since.
     #[serde(default)]
     pub away_known: bool,
-    /// The instant up to which time is accounted for: the newest record, or what the boot time clock
-    /// has come to since. What the program's time is ahead of it is known from the wall clock only.
+    /// The newest instant in the store, until which the program ran, or for a minute more at most.
     /// Absent where nothing was stored before.
     #[serde(default)]
-    pub accounted: Option<Time>,
+    pub last: Option<Time>,
 }
 
 /// A boot of a machine.
@@ -47,15 +46,15 @@ impl Start {
     pub const FIRST: Self = Self {
         boot: None,
         away_known: true,
-        accounted: None,
+        last: None,
     };
 
-    /// What it records `now`, before anything else, all or none: itself; a long time that nothing but the
-    /// wall clock accounts for; and where it is not known how long the program was away, the end of every
-    /// answer of a person that was not used yet.
+    /// What it records `now`, before anything else, all or none: itself; a long time without the program;
+    /// and where it is not known how long that was, the end of every answer of a person that was not used
+    /// yet.
     #[must_use]
     pub fn entries<'a>(&self, hosts: impl Iterator<Item = &'a HostState>, now: Time) -> Vec<Entry> {
-        let gap = self.accounted.filter(|at| now.since(*at) > GAP_MIN);
+        let gap = self.last.filter(|last| now.since(*last) > GAP_MIN);
         let gap = gap.map(|since| Change::GapFound { since });
         let of_fleet = std::iter::once(Change::Started(self.clone())).chain(gap);
         let of_fleet = of_fleet.map(|change| Entry {
@@ -93,13 +92,13 @@ mod tests {
     use super::*;
 
     /// In one record with the start: a program that dies in between would take the start for the newest
-    /// instant that is accounted for.
+    /// instant at which it ran.
     #[test]
-    fn a_long_time_that_only_the_wall_clock_tells_is_recorded_with_the_start() {
+    fn a_long_time_without_the_program_is_recorded_with_the_start() {
         let now = Time::from_millis(100_000_000_000);
-        let recorded = |accounted: Option<Time>| {
+        let recorded = |last: Option<Time>| {
             let start = Start {
-                accounted,
+                last,
                 ..Start::FIRST
             };
             let entries = start.entries(std::iter::empty(), now);

@@ -12,7 +12,7 @@ use crate::control::{Hold, Resolution, Resolved};
 use crate::event::{Change, Closing, Event, Ruling, RungVerdict, Summary};
 use crate::guard::Guard;
 use crate::ids::{AttemptId, Fingerprint, HostName, IncidentId, RequestId};
-use crate::incident::{Incident, IncidentState, Latch, Shadow, Standing};
+use crate::incident::{Actor, Ending, Incident, IncidentState, Latch, Shadow, Standing};
 use crate::inventory::Target;
 use crate::observation::{Condition, Network};
 use crate::page::{Called, PageReason};
@@ -41,6 +41,8 @@ pub struct HostState {
     pub facts: BTreeMap<Fingerprint, FactRecord>,
     /// The starts up to which closed incidents have used facts up.
     pub spent: BTreeMap<Fingerprint, Time>,
+    /// The targets whose newest incident a person closed, and when. Taken out when another is opened.
+    pub dismissed: BTreeMap<Target, Time>,
     /// The open incidents.
     pub incidents: BTreeMap<Target, Incident>,
     /// Unsettled attempts, and settled ones for the caps.
@@ -67,6 +69,7 @@ impl HostState {
             host,
             facts: BTreeMap::new(),
             spent: BTreeMap::new(),
+            dismissed: BTreeMap::new(),
             incidents: BTreeMap::new(),
             attempts: BTreeMap::new(),
             pages: BTreeMap::new(),
@@ -110,6 +113,7 @@ impl HostState {
                     ..Incident::open(target.clone(), time)
                 };
                 self.incidents.insert(target.clone(), incident);
+                self.dismissed.remove(target);
                 // The last summary may be old: only a look made from now on counts for it.
                 self.last_summary = None;
             }
@@ -123,7 +127,7 @@ impl HostState {
                     incident.health_held = true;
                 }
             }
-            Change::IncidentClosed(closing) => self.closed(target, closing),
+            Change::IncidentClosed(closing) => self.closed(target, closing, time),
             Change::IntentReserved(intent) => self.reserved(intent, time),
             Change::AttemptReported { attempt, report } => self.reported(*attempt, report, time),
             Change::PageRaised { reason, .. } => {
@@ -387,8 +391,11 @@ impl HostState {
         same.map_or_else(|| Arc::new(ruling.clone()), Arc::clone)
     }
 
-    fn closed(&mut self, target: &Target, closing: &Closing) {
+    fn closed(&mut self, target: &Target, closing: &Closing, time: Time) {
         self.incidents.remove(target);
+        if closing.ending == Ending::Ended && closing.actor == Actor::Manual {
+            self.dismissed.insert(target.clone(), time);
+        }
         for (fingerprint, start) in &closing.spent {
             let known = self.spent.entry(*fingerprint).or_insert(*start);
             *known = (*known).max(*start);

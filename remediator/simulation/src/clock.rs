@@ -47,8 +47,8 @@ impl Clock {
         let same_boot = last_boot.filter(|boot| boot.id == id);
         let went_on = same_boot.map(|boot| boot.began.after(boottime));
         let wall = self.wall(now);
-        let accounted = last.max(went_on);
-        let resumed = accounted.map_or(wall, |accounted| accounted.max(wall));
+        let went_on = went_on.filter(|at| last.is_none_or(|last| last <= *at));
+        let resumed = wall.max(last.max(went_on).unwrap_or(wall));
         let ahead = resumed.as_millis() - now.as_millis();
         let step = i64::try_from(STEP_MIN).unwrap_or(i64::MAX);
         self.jumped |= last.is_some() && ahead - self.program > step;
@@ -58,7 +58,7 @@ impl Clock {
         Start {
             boot: Some(Boot { id, began }),
             away_known: last.is_none() || went_on.is_some(),
-            accounted,
+            last,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The store in memory: the same operations as the real one, and it can fail like one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use vcm_recovery::alert::{Fact, FactRecord};
 use vcm_recovery::attempt::{Intent, Outcome, Report};
@@ -16,6 +17,9 @@ use vcm_recovery::time::Time;
 use crate::dice::Dice;
 use crate::knobs::Storage;
 use crate::recovery;
+
+/// How often the program writes down that it runs.
+const ALIVE_EVERY: Duration = Duration::from_secs(60);
 
 /// Why a store operation failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -81,6 +85,13 @@ impl Store {
     #[must_use]
     pub const fn epoch(&self) -> Epoch {
         self.epoch
+    }
+
+    /// The program ran until then, and wrote that down once a minute.
+    pub(crate) fn ran_until(&mut self, time: Time) {
+        if !self.full {
+            self.last = self.last.max(time.before(ALIVE_EVERY));
+        }
     }
 
     /// The newest instant in it.

@@ -11,8 +11,9 @@ use rusqlite::TransactionBehavior;
 use vcm_recovery::control::Pause;
 use vcm_recovery::event::{Change, Entry};
 use vcm_recovery::ids::{Epoch, Person, StoreId};
+use vcm_recovery::start::Start;
 
-use super::open::{Checked, OpenError, open_existing};
+use super::open::{Checked, OpenError, last_time, open_existing};
 use super::transaction::Operation;
 use super::{StoreError, StoreIdentity};
 use crate::clock::{Clock as _, SystemClock};
@@ -55,7 +56,8 @@ pub enum BumpError {
 }
 
 /// Raises the epoch of the store at `path` by [`LEAP`], and to `at_least` where that is higher,
-/// and records a pause by `person` that only a person ends; both or neither.
+/// and records a pause by `person` that only a person ends, and that how long the program was away is not
+/// known; all or nothing. The next start does not know it either: answers and alerts of the copy are void.
 ///
 /// `at_least` makes no leap shorter: another host may have heard of a higher epoch than the one
 /// that told.
@@ -101,7 +103,13 @@ fn pause(before: Epoch, after: Epoch, by: Person) -> Entry {
 }
 
 fn write(checked: &mut Checked, epoch: Epoch, pause: Entry) -> Result<(), BumpError> {
-    let clock = SystemClock::resume(checked.head.time, None);
+    let last = last_time(&checked.connection).map_err(StoreError::from)?;
+    let clock = SystemClock::resume(last, None);
+    let start = Start {
+        boot: None,
+        ..clock.start()
+    };
+    let now = clock.now();
     let transaction = checked
         .connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
@@ -109,16 +117,19 @@ fn write(checked: &mut Checked, epoch: Epoch, pause: Entry) -> Result<(), BumpEr
     transaction
         .execute("UPDATE meta SET epoch = ?1", [epoch.0.cast_signed()])
         .map_err(StoreError::from)?;
-    Operation {
+    let mut operation = Operation {
         connection: &transaction,
         identity: StoreIdentity {
             epoch,
             ..checked.identity
         },
         head: &mut checked.head,
-        now: clock.now(),
+        now,
+    };
+    operation.append(pause)?;
+    for entry in start.entries(std::iter::empty(), now) {
+        operation.append(entry)?;
     }
-    .append(pause)?;
     Ok(transaction.commit().map_err(StoreError::from)?)
 }
 

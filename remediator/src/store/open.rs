@@ -185,11 +185,16 @@ pub(super) fn read_only(path: &Path) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
-/// Brings the tables of an older version up to this one, in one transaction.
+/// Brings the tables of an older version up to this one, one version after the other, each in one
+/// transaction.
 fn upgrade(path: &Path, connection: &Connection, version: i32) -> Result<(), OpenError> {
-    connection
-        .execute_batch(schema::FROM_VERSION_1)
-        .map_err(|source| OpenError::unreadable(path, source))?;
+    for (from, statements) in [(1, schema::FROM_VERSION_1), (2, schema::FROM_VERSION_2)] {
+        if version <= from {
+            connection
+                .execute_batch(statements)
+                .map_err(|source| OpenError::unreadable(path, source))?;
+        }
+    }
     tracing::info!(
         from = version,
         to = schema::SCHEMA_VERSION,
@@ -220,9 +225,10 @@ fn check(path: &Path, lock: File) -> Result<Checked, OpenError> {
 }
 
 /// The newest instant that anything in the store carries.
-fn last_time(connection: &Connection) -> rusqlite::Result<Option<Time>> {
+pub(super) fn last_time(connection: &Connection) -> rusqlite::Result<Option<Time>> {
     let newest: Option<i64> = connection.query_row(
         "SELECT max(time) FROM (SELECT time FROM events WHERE seq = (SELECT max(seq) FROM events)
+                                UNION ALL SELECT alive FROM meta
                                 UNION ALL SELECT max(last_seen) FROM facts
                                 UNION ALL SELECT max(time) FROM evidence)",
         [],

@@ -4,7 +4,7 @@
 pub(super) const APPLICATION_ID: i32 = 0x5643_4D52;
 
 /// `PRAGMA user_version`: the version of the tables that this build writes and reads.
-pub(super) const SCHEMA_VERSION: i32 = 2;
+pub(super) const SCHEMA_VERSION: i32 = 3;
 
 /// Settings of the connection. FULL: a commit that returned survives a power cut. Nobody else
 /// writes; a tool that copies the file may hold its lock for a moment, hence 250 ms of patience.
@@ -15,8 +15,9 @@ PRAGMA foreign_keys = ON;
 PRAGMA trusted_schema = OFF;
 ";
 
-/// The tables of version 2.
+/// The tables of version 3.
 ///
+/// - `meta`: `alive` is the newest instant at which the program is known to have run, to a minute.
 /// - `events` is append-only and for ever; `hash` chains each row to all before it. Those without a
 ///   host are the fleet's.
 /// - `facts` is the join of what was delivered, by host and fingerprint; `lowered` is the tier of
@@ -28,7 +29,8 @@ pub(super) const TABLES: &str = "
 CREATE TABLE meta (
     one      INTEGER PRIMARY KEY CHECK (one = 1),
     store_id TEXT NOT NULL,
-    epoch    INTEGER NOT NULL
+    epoch    INTEGER NOT NULL,
+    alive    INTEGER
 ) STRICT;
 
 CREATE TABLE events (
@@ -109,5 +111,13 @@ DROP TABLE events;
 ALTER TABLE events_2 RENAME TO events;
 ALTER TABLE attempts ADD COLUMN released INTEGER NOT NULL DEFAULT 0;
 PRAGMA user_version = 2;
+COMMIT;
+";
+
+/// From version 2: until when the program ran.
+pub(super) const FROM_VERSION_2: &str = "
+BEGIN;
+ALTER TABLE meta ADD COLUMN alive INTEGER;
+PRAGMA user_version = 3;
 COMMIT;
 ";

@@ -12,6 +12,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 use vcm_recovery::ids::Epoch;
+use vcm_recovery::time::Time;
 
 use super::chain::ChainHead;
 use super::ownership::{NotOwner, Ownership};
@@ -27,7 +28,8 @@ const QUEUE_MAX: usize = 1024;
 /// Operations in one transaction at most: bounds how long the first of them waits for the last.
 const BATCH_MAX: usize = 256;
 
-/// Without work the writer wakes this often to see whether something is to be forgotten.
+/// Without work the writer wakes this often to see whether something is to be forgotten, and writes down
+/// at most this often that the program runs.
 const WAKES_EVERY: Duration = Duration::from_secs(60);
 
 /// The database as the writer holds it.
@@ -38,6 +40,8 @@ pub(super) struct Database {
     clock: Arc<dyn Clock>,
     ownership: Arc<Ownership>,
     retention: Retention,
+    /// When it was last to be written down that the program runs.
+    alive: Option<Time>,
     /// Where the last transaction has left the chain; `None` when nobody knows, as before the
     /// first transaction and after one that failed on its way to the disk.
     left: Option<ChainHead>,
@@ -195,6 +199,7 @@ where
 
 fn run(mut database: Database, jobs: &Receiver<Box<dyn Job>>) {
     loop {
+        database.stay_alive();
         let more_to_forget = database.forget();
         let patience = if more_to_forget {
             Duration::ZERO
@@ -240,6 +245,7 @@ impl Database {
             clock,
             ownership,
             retention: Retention::new(),
+            alive: None,
             left: None,
         }
     }
@@ -252,6 +258,26 @@ impl Database {
         }
         self.retention.forget(&mut self.connection, now);
         self.retention.due(now)
+    }
+
+    /// Writes down that the program runs, so that a start knows a quiet time from one without it.
+    fn stay_alive(&mut self) {
+        let now = self.clock.now();
+        let lately = |at| now.since(at) < WAKES_EVERY;
+        if self.alive.is_some_and(lately) || self.ownership.check().is_err() {
+            return;
+        }
+        self.alive = Some(now);
+        let written = self
+            .connection
+            .execute("UPDATE meta SET alive = ?1", [now.as_millis()]);
+        if let Err(error) = written {
+            let detail: &dyn std::error::Error = &error;
+            tracing::warn!(
+                error = detail,
+                "it could not be stored that the program runs"
+            );
+        }
     }
 
     /// Carries out what only reads in any case, and what writes while the store is ours.

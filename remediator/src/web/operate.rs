@@ -277,8 +277,8 @@ impl App {
     }
 
     fn end(&self, length: Option<String>, until: Option<String>) -> Result<Option<Time>, Refusal> {
-        let now = self.clock.now();
-        Ok(span::end(length.as_deref(), until.as_deref(), now)?)
+        let (now, ahead) = (self.clock.now(), self.clock.wall_ahead());
+        Ok(span::end(length.as_deref(), until.as_deref(), now, ahead)?)
     }
 }
 

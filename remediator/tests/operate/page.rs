@@ -97,7 +97,7 @@ async fn the_page_begins_with_what_holds_everything_up() {
             "<b>tenant-1/2 is held</b> by alice until somebody ends it: case",
             "<b>Load</b> of HSM hsm-a, taken since ",
             "shed, the hook has not done it yet",
-            "<b>Nothing but the wall clock accounts for 48 h</b> without the remediator",
+            "<b>The remediator did not run for 48 h</b>",
             "vcm-remediator confirm-gap",
         ],
     );

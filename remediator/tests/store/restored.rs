@@ -7,11 +7,14 @@ use std::path::Path;
 use vcm_recovery::attempt::Outcome;
 use vcm_recovery::event::Change;
 use vcm_recovery::ids::{AttemptId, Epoch, StoreId};
+use vcm_recovery::start::{Boot, Start};
 use vcm_recovery::tier::Rung;
+use vcm_recovery::time::Time;
+use vcm_remediator::clock::Clock as _;
 use vcm_remediator::host::fence::{self, Caller, FenceError, admit};
 use vcm_remediator::store::audit::verify;
 use vcm_remediator::store::epoch::{self, BumpError, Bumped, LEAP};
-use vcm_remediator::store::open::OpenError;
+use vcm_remediator::store::open::{OpenError, open};
 use vcm_remediator::store::{Store as _, StoreIdentity};
 
 use crate::place::{BUDGETS, Place, fact, guard, intent, module, settled};
@@ -250,4 +253,34 @@ async fn after_a_bump_everything_is_paused_and_the_chain_says_who_did_it() {
 
 fn caller(epoch: Epoch, store: StoreId) -> Caller {
     Caller { epoch, store }
+}
+
+/// The copy may be hours old, and hold answers that were used after it was made.
+#[tokio::test]
+async fn a_raised_epoch_voids_what_counts_for_a_while_and_says_that_nobody_looked() {
+    let place = Place::new();
+    let store = place.store();
+    store.accept(vec![fact(1, 0)]).await.unwrap();
+    let boot = Boot {
+        id: "this".to_owned(),
+        began: Time::from_millis(0),
+    };
+    let start = Start {
+        boot: Some(boot.clone()),
+        ..Start::FIRST
+    };
+    let entries = start.entries(std::iter::empty(), place.clock.now());
+    store.append(entries).await.unwrap();
+    drop(store);
+    let opened = open(&place.file()).unwrap();
+    let last = opened.last_time.unwrap();
+    assert_eq!(opened.last_boot, Some(boot));
+    drop(opened);
+    bump(&place.file(), None).unwrap();
+    let opened = open(&place.file()).unwrap();
+    assert_eq!(opened.last_boot, None, "nor does the next start know");
+    drop(opened);
+    let fleet = place.store().load().await.unwrap().fleet;
+    assert!(fleet.away_unknown_at.is_some() && fleet.pause.is_some());
+    assert_eq!(fleet.unconfirmed_since, Some(last));
 }

@@ -144,6 +144,23 @@ async fn time_in_the_store_never_goes_back() {
     assert_eq!(later[0].time, NOW.after(Duration::from_secs(3600)));
 }
 
+/// Nothing is recorded for hours while nothing happens.
+#[tokio::test]
+async fn a_quiet_time_is_no_time_without_the_program() {
+    let place = Place::new();
+    let store = place.store();
+    store.append(vec![opened(module(1))]).await.unwrap();
+    for _ in 0..2 {
+        place.clock.advance(Duration::from_secs(3600));
+        store.load().await.unwrap();
+    }
+    let lived_until = place.clock.now();
+    drop(store);
+    place.clock.advance(Duration::from_secs(3600));
+    let opened_again = open(&place.file()).unwrap();
+    assert_eq!(opened_again.last_time, Some(lived_until));
+}
+
 #[tokio::test]
 async fn repeated_delivery_makes_no_second_event_and_a_new_episode_does() {
     let place = Place::new();

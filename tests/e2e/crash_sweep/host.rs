@@ -66,6 +66,8 @@ pub(super) struct Host {
     /// Runs at boot, after a power cut.
     _resume_open: Option<Process>,
     boot_id: Option<PathBuf>,
+    /// The alert about the failure: the same from its start on, however often it is told.
+    failed: Alert,
     accepted: bool,
 }
 
@@ -141,6 +143,9 @@ impl Host {
             remediator,
             _resume_open: None,
             boot_id: None,
+            failed: Alert::firing("VcmFailed")
+                .label("host", HOST)
+                .label("module", "1"),
             accepted: false,
         })
     }
@@ -261,15 +266,14 @@ impl Host {
         ]);
         let first = PathBuf::from(line.remove(0));
         self._resume_open = Some(self.workspace.start("vcm-host-resume", &first, &line)?);
+        // Whoever was booted does not know how long that took, and waits to be told again.
+        self.accepted = false;
         self.start_remediator(&in_boot).await
     }
 
-    /// Reports the failure, as Alertmanager does until it is accepted.
+    /// Reports the failure, as Alertmanager does until it is accepted, and every 5 min.
     async fn report_failed(&mut self) -> Result<(), LabError> {
-        let failed = Alert::firing("VcmFailed")
-            .label("host", HOST)
-            .label("module", "1");
-        self.post(&[failed]).await?;
+        self.post(std::slice::from_ref(&self.failed)).await?;
         self.accepted = true;
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::attempt::{Attempt, Outcome};
 use crate::event::{Change, Closing};
+use crate::evidence::LOOK_MEMORY;
 use crate::incident::{Actor, Ending, Incident, Latch};
 use crate::inventory::Target;
 use crate::observation::{Condition, ServiceCheck};
@@ -34,19 +35,25 @@ impl Draft<'_> {
         }
     }
 
-    /// Whether the target has failed by the newest look, or no look has shown it for so long that a person
-    /// would be called: then nothing speaks against what an alert says.
+    /// Whether the target has failed by the newest look, or nothing speaks against what an alert says.
     fn may_have_failed(&self, target: &Target) -> bool {
         match self.condition(target) {
             Condition::Failed | Condition::HardwareFault => true,
-            Condition::Unknown => {
-                let subject = self.subject(target);
-                let unseen = self.evidence.held_since(subject, Condition::Unknown);
-                let long = self.site.policy.page_after.unknown;
-                self.fresh() && unseen.is_some_and(|since| self.now.since(since) >= long)
-            }
+            Condition::Unknown => self.fresh() && self.unseen_for_long(target),
             Condition::Healthy | Condition::Recovering | Condition::InService => false,
         }
+    }
+
+    /// Whether no look has shown the target for so long that a person would be called, other than since
+    /// before one closed its incident: they know.
+    fn unseen_for_long(&self, target: &Target) -> bool {
+        let subject = self.subject(target);
+        let dismissed = self.state.dismissed.get(target);
+        let known = dismissed.is_some_and(|at| self.evidence.seen_at(target.module) <= Some(*at));
+        // Looks are not remembered for as long as `page_after` may be set to.
+        let long = self.site.policy.page_after.unknown.min(LOOK_MEMORY / 2);
+        let unseen = self.evidence.held_since(subject, Condition::Unknown);
+        !known && unseen.is_some_and(|since| self.now.since(since) >= long)
     }
 
     /// Closes the incident when its target has been healthy for long enough.

@@ -12,9 +12,9 @@ use crate::time::Time;
 
 use super::load::{self, Shed};
 
-/// A time without the remediator that is longer than this and of which nothing but the wall clock tells
-/// frees no cap on restart or clear and ends no hold or pause by itself: it may be a clock that is wrong
-/// and no time at all. A reboot takes less.
+/// A time without the remediator that is longer than this frees no cap on restart or clear and ends
+/// no hold or pause by itself: it may be a clock that is wrong and no time at all, and nobody looked. An
+/// upgrade or a reboot takes less.
 pub const GAP_MIN: Duration = Duration::from_secs(3600);
 
 /// The fleet's own state.

@@ -267,7 +267,7 @@ fn fleet_events(lab: &mut Lab) {
                 began: since,
             }),
             away_known: false,
-            accounted: Some(since),
+            last: Some(since),
         }),
         Change::ClockStepped {
             milliseconds: -90_000,

@@ -300,6 +300,24 @@ fn target_that_nobody_can_see_for_long_under_a_used_up_alert_calls_a_person() {
     assert_eq!(lab.pages(), []);
 }
 
+/// A person has closed it so, and knows.
+#[test]
+fn target_that_was_closed_while_nobody_could_see_it_stays_closed_until_it_is_seen() {
+    let mut lab = Lab::new(1);
+    lab.alerts.insert("VcmFailed", (Some(1), Tier::Retry));
+    lab.visible = false;
+    lab.run(400);
+    let target = lab.target(Some(1));
+    lab.order(&HostOrder::Close { target }).unwrap();
+    lab.run(3_000);
+    assert_eq!(lab.state.incidents.len(), 0);
+    lab.visible = true;
+    lab.run(60);
+    lab.visible = false;
+    lab.run(400);
+    assert_eq!(lab.incident_state(), Some(IncidentState::Waiting));
+}
+
 #[test]
 fn alert_that_is_not_delivered_any_more_permits_nothing() {
     let mut lab = Lab::failed(1, 1, Cure::Nothing);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use nshield::{Esn, ModuleNumber, ModuleState};
 use vcm_recovery::attempt::{Intent, Outcome};
+use vcm_recovery::guard::Guard;
 use vcm_recovery::inventory::{Kind, ModuleEntry, Target};
 use vcm_recovery::observation::{HardserverLook, NetworkLook};
 use vcm_recovery::policy::Mode;
@@ -32,6 +33,9 @@ const NETWORK_SETTLES_RESTART: Duration = minutes(10);
 
 /// The fleet's loads are put together anew after this time.
 const VIEW_AGE: Duration = Duration::from_secs(1);
+
+/// Looks further apart show nothing of the time between them.
+const LOOKS_APART: Duration = minutes(2);
 
 /// Least time from an attempt on a host to the next.
 const SPACING: Duration = minutes(1);
@@ -278,11 +282,16 @@ impl Checker {
 
     /// For how long no look at the host has had an answer of its hardserver.
     fn silent_for(&self, host: usize) -> Duration {
-        let looks = self.looks[host].iter().rev();
-        let silent = looks
-            .take_while(|(_, shown)| shown.hardserver == Some(HardserverLook::Unresponsive))
-            .last();
-        silent.map_or(Duration::ZERO, |(at, _)| self.moment().since(*at))
+        let now = self.moment();
+        let mut since = now;
+        for (at, shown) in self.looks[host].iter().rev() {
+            let silent = shown.hardserver == Some(HardserverLook::Unresponsive);
+            if !silent || shown.forgotten || since.since(*at) > LOOKS_APART {
+                break;
+            }
+            since = *at;
+        }
+        now.since(since)
     }
 
     fn judge_caps(&mut self, intent: &Intent, now: Time) {
@@ -467,7 +476,8 @@ impl Checker {
         let silent = rung == Rung::Restart
             && target.module.is_none()
             && shown.hardserver == Some(HardserverLook::Unresponsive)
-            && intent.approval.is_some();
+            && intent.approval.is_some()
+            && intent.asked.contains(&Guard::HardserverUnresponsive);
         self.require(shown.failed(target.module) || silent, "S1", || {
             format!("{rung} of {target}: {whose} does not show it failed")
         });

@@ -56,7 +56,10 @@ impl Episode {
             return;
         };
         self.note(|| format!("the program dies: {why}"));
-        self.stands_still_until = None;
+        if self.stands_still_until.take().is_none() {
+            let now = self.time();
+            self.store.ran_until(now);
+        }
         if running.absorbed() && !why.contains("transaction") {
             let (folded, _) = self.store.load(&self.site.names);
             self.checker.replays(&running.states, &folded);

@@ -180,7 +180,10 @@ fn fill(connection: &Connection) -> rusqlite::Result<()> {
         schema::SCHEMA_VERSION,
     ))?;
     connection
-        .execute("INSERT INTO meta VALUES (1, ?1, 0)", [store_id.to_string()])
+        .execute(
+            "INSERT INTO meta (one, store_id, epoch) VALUES (1, ?1, 0)",
+            [store_id.to_string()],
+        )
         .map(drop)
 }
 

@@ -42,11 +42,13 @@ pub(super) enum SpanError {
     Length,
 }
 
-/// When it ends by itself.
+/// When it ends by itself, by the program's time. An instant is what people read off a clock that is
+/// right; the wall clock is the closest to it, and `wall_ahead` of the program's time by so many milliseconds.
 pub(super) fn end(
     length: Option<&str>,
     until: Option<&str>,
     now: Time,
+    wall_ahead: i64,
 ) -> Result<Option<Time>, SpanError> {
     match (length, until) {
         (None, None) => Ok(None),
@@ -66,7 +68,8 @@ pub(super) fn end(
                 text: text.to_owned(),
                 source,
             })?;
-            within(Time::from_millis(instant.as_millisecond()), now)
+            let instant = instant.as_millisecond().saturating_sub(wall_ahead);
+            within(Time::from_millis(instant), now)
         }
     }
 }
@@ -98,11 +101,20 @@ mod tests {
             (None, Some("2023-11-14T23:14:20+01:00"), later(60)),
         ] {
             assert_eq!(
-                end(length, until, NOW).unwrap(),
+                end(length, until, NOW, 0).unwrap(),
                 expected,
                 "{length:?} {until:?}"
             );
         }
+    }
+
+    /// The program's time is an hour ahead of the wall clock.
+    #[test]
+    fn an_instant_is_read_off_the_wall_clock() {
+        let ends = |length, until| end(length, until, NOW, -3_600_000).unwrap();
+        let in_two_hours = Some(NOW.after(Duration::from_secs(7200)));
+        assert_eq!(ends(None, Some("2023-11-14T23:13:20Z")), in_two_hours);
+        assert_eq!(ends(Some("2h"), None), in_two_hours);
     }
 
     #[test]
@@ -119,7 +131,7 @@ mod tests {
             (None, Some("2023-11-14T22:14:20")),
             (None, Some("2099-01-01T00:00:00Z")),
         ] {
-            assert!(end(length, until, NOW).is_err(), "{length:?} {until:?}");
+            assert!(end(length, until, NOW, 0).is_err(), "{length:?} {until:?}");
         }
     }
 }

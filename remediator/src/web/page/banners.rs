@@ -94,9 +94,8 @@ fn gap(html: &mut String, seconds: u64, commands: &Commands) -> fmt::Result {
     stop(
         html,
         format_args!(
-            "<b>Nothing but the wall clock accounts for {hours} h</b> without the remediator: for \
-             restarts and clears this time has not passed until somebody confirms it: \
-             <code>{confirm}</code>"
+            "<b>The remediator did not run for {hours} h</b>: for restarts and clears this time has \
+             not passed until somebody confirms it: <code>{confirm}</code>"
         ),
     )
 }
