@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 /// An instant in milliseconds since the Unix epoch, as kept by the program's own clock.
 ///
-/// The program guarantees that it never goes back: it runs on a monotonic clock that resumes at
-/// the later of the last stored instant and the wall clock.
+/// The program guarantees that it never goes back: it runs on the boot time clock of its machine, and
+/// resumes no earlier than the last stored instant and the wall clock.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
