@@ -1,5 +1,5 @@
-//! The actor of the fleet: the sole writer of what belongs to no host. It records pauses, notices a
-//! long time without the remediator and another policy, and takes and returns load.
+//! The actor of the fleet: the sole writer of what belongs to no host, once the start is recorded. It
+//! records pauses and another policy, and takes and returns load.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -236,9 +236,11 @@ async fn after_a_bump_everything_is_paused_and_the_chain_says_who_did_it() {
     let bumped = bump(&place.file(), None).unwrap();
     let store = place.store();
     let events = store.events_after(1, 10).await.unwrap();
-    let [paused] = &events[..] else {
+    let [paused, started, gap] = &events[..] else {
         panic!("{events:?}");
     };
+    let kinds = [started, gap].map(|event| event.entry.change.kind());
+    assert_eq!(kinds, ["Started", "GapFound"]);
     assert_eq!((paused.epoch, &paused.entry.host), (bumped.after, &None));
     let Change::Paused(pause) = &paused.entry.change else {
         panic!("{paused:?}");
