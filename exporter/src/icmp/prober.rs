@@ -24,7 +24,7 @@ use super::target::EchoConfig;
 use crate::config::IcmpConfig;
 
 /// Tasks that run before arrived packets are looked for again.
-const EVENT_INTERVAL: u32 = 8;
+pub(super) const EVENT_INTERVAL: u32 = 8;
 
 /// The most lookups at a time: each needs a thread.
 const LOOKUPS_MAX: usize = 4;

@@ -14,6 +14,7 @@ use crate::icmp::address::Address;
 use crate::icmp::channels::{ChannelId, Opened, Renewal, Route};
 use crate::icmp::flights::{EchoId, Launch};
 use crate::icmp::names::Known;
+use crate::icmp::prober::EVENT_INTERVAL;
 use crate::icmp::receiver::{Socket, SocketId};
 use crate::icmp::record::Place;
 use crate::icmp::roster::TargetId;
@@ -196,8 +197,11 @@ impl Engine {
         let arriving = self.arriving.clone();
         let socket = Socket::open(id, route.family, source, &mut self.sockets, arriving);
         let socket = socket.map_err(|error| Fault::from(&error))?;
-        // The runtime learns here that the socket takes packets.
-        yield_now().await;
+        // The runtime learns here that the socket takes packets. A wake that comes late, of a command
+        // that was taken already, ends a yield early; after so many it has looked in any case.
+        for _ in 0..=EVENT_INTERVAL {
+            yield_now().await;
+        }
         Ok(Arc::new(socket))
     }
 
