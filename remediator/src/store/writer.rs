@@ -260,7 +260,8 @@ impl Database {
         self.retention.due(now)
     }
 
-    /// Writes down that the program runs, so that a start knows a quiet time from one without it.
+    /// Writes down that the program runs, so that a start knows a quiet time from one without it. Not
+    /// before this start has recorded itself, and with it how long there was none.
     fn stay_alive(&mut self) {
         let now = self.clock.now();
         let lately = |at| now.since(at) < WAKES_EVERY;
@@ -268,9 +269,11 @@ impl Database {
             return;
         }
         self.alive = Some(now);
-        let written = self
-            .connection
-            .execute("UPDATE meta SET alive = ?1", [now.as_millis()]);
+        let written = self.connection.execute(
+            "UPDATE meta SET alive = ?1
+                 WHERE epoch = (SELECT epoch FROM events ORDER BY seq DESC LIMIT 1)",
+            [now.as_millis()],
+        );
         if let Err(error) = written {
             let detail: &dyn std::error::Error = &error;
             tracing::warn!(

@@ -159,6 +159,13 @@ async fn a_quiet_time_is_no_time_without_the_program() {
     place.clock.advance(Duration::from_secs(3600));
     let opened_again = open(&place.file()).unwrap();
     assert_eq!(opened_again.last_time, Some(lived_until));
+    // One that has not recorded its start yet would hide how long there was none.
+    let clock: Arc<dyn Clock> = place.clock.clone();
+    let store = SqliteStore::start(opened_again, clock).unwrap();
+    store.load().await.unwrap();
+    drop(store);
+    let opened_again = open(&place.file()).unwrap();
+    assert_eq!(opened_again.last_time, Some(lived_until));
 }
 
 #[tokio::test]
