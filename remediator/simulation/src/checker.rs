@@ -341,6 +341,7 @@ impl Checker {
         self.booted = false;
         for known in self.facts.values_mut() {
             known.delivered = None;
+            known.delivered_truly = None;
         }
     }
 
